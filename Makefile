@@ -1,0 +1,56 @@
+# `make test` and `make demo` need nothing beforehand but make, and say what they install.
+
+VENV   ?= .venv
+PYTHON_IN_VENV = $(VENV)/bin/python
+export VENV
+
+# Empty until there is an integration; mypy objects to a folder without Python files.
+INTEGRATIONS = $(wildcard integrations/pgpoolsafe_*)
+
+.PHONY: help test demo lint format wheel-check bench docs clean
+
+help:
+	@echo "make test         run the tests on a real PostgreSQL and a real PgBouncer"
+	@echo "make demo         see each hazard hurt a second client, and be stopped"
+	@echo "make lint         ruff and mypy"
+	@echo "make format       let ruff put files into shape"
+	@echo "make wheel-check  build the wheel and use it in an empty environment"
+	@echo "make bench        what the guard costs per statement"
+	@echo "make docs         write the generated pages of docs/"
+	@echo "make clean        remove the virtual environment and what was built"
+
+test:
+	@scripts/setup.sh --servers test
+	$(PYTHON_IN_VENV) -m pytest -q $(ARGS)
+
+demo:
+	@scripts/setup.sh --servers test
+	@$(PYTHON_IN_VENV) -m examples.demo
+
+lint:
+	@scripts/setup.sh test lint
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy --strict src $(INTEGRATIONS)
+	$(VENV)/bin/mypy --strict tests/servers examples scripts
+	$(PYTHON_IN_VENV) scripts/write_docs.py --check
+
+format:
+	@scripts/setup.sh test lint
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+wheel-check:
+	@scripts/setup.sh test
+	@scripts/wheel-check.sh $(PYTHON_IN_VENV)
+
+bench:
+	@scripts/setup.sh --servers test
+	$(PYTHON_IN_VENV) benchmarks/overhead.py $(ARGS)
+
+docs:
+	@scripts/setup.sh test
+	$(PYTHON_IN_VENV) scripts/write_docs.py
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,51 @@
+"""The whole process: every psycopg connection that is opened from now on, by whomever.
+
+All of psycopg's ways to connect (`psycopg.connect`, a connection class, a pool,
+SQLAlchemy, Django) make the connection in one class method. It is replaced here, and
+put back by detach().
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from psycopg._connection_base import BaseConnection
+
+from . import psycopg as driver
+
+_NAME = "_connect_gen"
+
+
+class Process:
+    """The attachment of the process-wide installation."""
+
+    def __init__(self, target: None, installation: Any) -> None:
+        self._installation = installation
+        self._original: Any = None
+        self._ours: Any = None
+        self._active = False
+
+    def attach(self) -> None:
+        """Guard what is opened from now on."""
+        driver.check_layout()
+        self._original = BaseConnection.__dict__[_NAME]
+        self._ours = classmethod(self._guarding(self._original.__func__))
+        self._active = True
+        setattr(BaseConnection, _NAME, self._ours)
+
+    def detach(self) -> None:
+        """Guard nothing new, and take the guard off what is open."""
+        if BaseConnection.__dict__[_NAME] is self._ours:
+            setattr(BaseConnection, _NAME, self._original)
+        self._active = False
+        for conn in self._installation.connections():
+            driver.detach(conn, self._installation)
+
+    def _guarding(self, connect: Any) -> Any:
+        def _connect_gen(cls: Any, *args: Any, **kwargs: Any) -> Any:
+            conn = yield from connect(cls, *args, **kwargs)
+            if self._active:  # after detach() somebody may still hold this function
+                driver.attach(conn, self._installation, adopt=False)
+            return conn
+
+        return _connect_gen

@@ -1,0 +1,191 @@
+"""psycopg: find out what a connection leads to, at most one round trip per endpoint.
+
+What costs nothing comes first: the user's word, what this installation has learnt of
+the endpoint already, what the greeting shows. Only then one pipeline is sent, before
+the first statement, and only outside a transaction and a pipeline of the user's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+from collections import deque
+from collections.abc import Generator
+from functools import partial
+from typing import Any
+
+from psycopg import Error, capabilities, pq
+from psycopg.generators import fetch_many, pipeline_communicate
+
+from ..poolers.answers import Pooler
+from ..poolers.detect import (
+    PROBED_PARAMETERS,
+    Greeting,
+    Probe,
+    ProbeAnswer,
+    conclude,
+    first_look,
+    new_probe,
+)
+from ..poolers.endpoints import Endpoint
+from ..rules.catalog import RULES, Level
+from ..rules.findings import Finding, caller
+from . import psycopg as driver
+
+logger = logging.getLogger("pgpoolsafe")
+
+Gen = Generator[Any, Any, Any]
+
+IDLE = pq.TransactionStatus.IDLE
+
+
+def meet_without_asking(conn: Any, seat: Any) -> bool:
+    """Whether the guard knows its pooler now; asks the server nothing."""
+    if seat.met or not seat.guard.watching:
+        return True
+    owner = seat.owners[-1]
+    if owner.override is not None:
+        _met(conn, seat, owner.override)
+        return True
+    greeting = greet(conn)
+    pooler = first_look(greeting) or _remembered(owner, greeting)
+    if pooler is not None:
+        owner.poolers[greeting.endpoint] = pooler
+        _met(conn, seat, pooler)
+        return True
+    if conn._pipeline or conn.pgconn.transaction_status != IDLE:
+        # Judge by what is known; ask when the connection is free.
+        seat.guard.meet(conclude(greeting, None))
+        return True
+    return False
+
+
+def _remembered(owner: Any, greeting: Greeting) -> Pooler | None:
+    """What was learnt of the endpoint, unless this greeting contradicts it."""
+    pooler: Pooler | None = owner.poolers.get(greeting.endpoint)
+    if pooler is not None and pooler.product == "direct" and greeting.impossible_pid:
+        return None
+    return pooler
+
+
+def meet_by_asking(conn: Any, seat: Any) -> Gen:
+    """Generator: send the probe, and tell the guard what it says."""
+    greeting = greet(conn)
+    probe = new_probe(secrets.token_hex(8), with_prepare=greeting.can_close_prepared)
+    try:
+        answer = yield from _ask(conn.pgconn, probe)
+    except (Error, ValueError) as error:
+        logger.info("the pooler probe failed (%s); judging by the greeting", error)
+        answer = None
+    pooler = conclude(greeting, answer)
+    seat.owners[-1].poolers[greeting.endpoint] = pooler
+    _met(conn, seat, pooler)
+
+
+def _met(conn: Any, seat: Any, pooler: Pooler) -> None:
+    guard = seat.guard
+    guard.meet(pooler)
+    seat.met = True
+    seat.settle()
+    logger.debug("connected to %s: %s", pooler, "; ".join(pooler.evidence))
+    if guard.forbids_named_prepares:
+        driver.keep_prepares_off(conn, seat)
+    elif guard.loses_named_prepares and conn.prepare_threshold is not None:
+        _report_named_prepares(conn, guard, pooler)
+
+
+def _report_named_prepares(conn: Any, guard: Any, pooler: Pooler) -> None:
+    rule = RULES["named-prepare"]
+    level = guard.policy.fallback(rule)
+    if level is Level.IGNORE:
+        return
+    words = {"name": str(conn.prepare_threshold), "pooler": str(pooler)}
+    finding = Finding(
+        rule=rule.name,
+        what=rule.what.format(**words),
+        statement="(the connection's prepare_threshold)",
+        why=next(iter(rule.why.values())).format(**words),
+        fix=rule.fix,
+        pooler=pooler,
+        level=level.value,
+        location=caller(),
+    )
+    guard.reporter.report([finding])
+
+
+# the greeting
+
+
+def greet(conn: Any) -> Greeting:
+    """What the connection shows without a word to the server."""
+    pgconn = conn.pgconn
+    return Greeting(
+        endpoint=Endpoint(
+            host=_decoded(pgconn.host),
+            port=int(_decoded(pgconn.port) or 0),
+            user=_decoded(pgconn.user),
+            dbname=_decoded(pgconn.db),
+        ),
+        backend_pid=pgconn.backend_pid,
+        parameters=_parameters(pgconn),
+        server_version=pgconn.server_version,
+        requested_application_name=_option(pgconn, b"application_name"),
+        local_port=_local_port(pgconn),
+        dialled_port=int(_decoded(pgconn.port) or 0) or None,
+        can_close_prepared=capabilities.has_send_close_prepared(),
+    )
+
+
+def _parameters(pgconn: Any) -> dict[str, str]:
+    pairs = ((name, pgconn.parameter_status(name.encode())) for name in PROBED_PARAMETERS)
+    return {name: _decoded(value) for name, value in pairs if value is not None}
+
+
+def _option(pgconn: Any, keyword: bytes) -> str | None:
+    values = [option.val for option in pgconn.info if option.keyword == keyword]
+    return _decoded(values[0]) if values and values[0] is not None else None
+
+
+def _local_port(pgconn: Any) -> int | None:
+    """The client's own TCP port; None over a unix socket."""
+    # A duplicate: closing it must not close libpq's socket.
+    with socket.socket(fileno=os.dup(pgconn.socket)) as ours:
+        address = ours.getsockname()
+    return address[1] if isinstance(address, tuple) else None
+
+
+def _decoded(value: bytes | None) -> str:
+    return value.decode("utf-8", "replace") if value else ""
+
+
+# the probe
+
+
+def _ask(pgconn: Any, probe: Probe) -> Gen:
+    """Generator: Parse, one SELECT, Close and one Sync, as one message."""
+    commands: deque[Any] = deque()
+    if probe.name is not None:
+        commands.append(partial(pgconn.send_prepare, probe.name, probe.parsed_sql))
+    commands.append(partial(pgconn.send_query_params, probe.question_sql, None))
+    if probe.name is not None:
+        commands.append(partial(pgconn.send_close_prepared, probe.name))
+    commands.append(pgconn.pipeline_sync)
+    pgconn.enter_pipeline_mode()
+    try:
+        results = yield from _results(pgconn, commands, len(commands))
+    finally:
+        pgconn.exit_pipeline_mode()
+    for result in results:
+        if result.status == pq.ExecStatus.TUPLES_OK and result.ntuples:
+            return ProbeAnswer.from_row([result.get_value(0, i) for i in range(result.nfields)])
+    return None
+
+
+def _results(pgconn: Any, commands: deque[Any], expected: int) -> Gen:
+    """The results of a pipeline, one list for each of its commands."""
+    groups = list((yield from pipeline_communicate(pgconn, commands)))
+    while len(groups) < expected:
+        groups.append((yield from fetch_many(pgconn)))
+    return [result for group in groups for result in group]

@@ -1,0 +1,270 @@
+"""psycopg: carry out what the guard decides. Sync and async share all of this.
+
+psycopg runs everything as generators that yield what they wait for; the functions here
+return such generators. The decision is made before psycopg sends its BEGIN, so that a
+refusal leaves no transaction open.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Generator, Iterable
+from typing import Any
+
+from psycopg import pq, sql
+from psycopg._queries import PostgresQuery
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
+from psycopg.generators import execute
+
+from ..effects import DRAWS, PLAIN, Reading, Scope
+from ..errors import SessionStateError, SessionStateWarning
+from ..guard import Guard, ends_transaction, is_rollback
+from ..plan import Plan
+from ..poolers.answers import PoolMode
+from ..sql.reader import read
+from . import psycopg_meeting as meeting
+
+try:  # Python 3.14 and psycopg 3.3
+    from psycopg._compat import Template
+except ImportError:  # psycopg 3.2 knows no template strings
+
+    class Template:  # type: ignore[no-redef]
+        """Stands for the class that this psycopg does not have; nothing is one."""
+
+
+IDLE = pq.TransactionStatus.IDLE
+INERROR = pq.TransactionStatus.INERROR
+FATAL_ERROR = pq.ExecStatus.FATAL_ERROR
+
+Gen = Generator[Any, Any, Any]
+Send = Callable[[Any], Gen]
+
+_ENDS = (b"COMMIT", b"ROLLBACK")
+
+
+# statements of the user
+
+
+def statement(
+    cursor: Any, seat: Any, query: Any, params: Any, send: Send, *, prefix: str = ""
+) -> Gen:
+    """The long way of one statement; `prefix` is what psycopg puts before its text.
+
+    `send` makes psycopg's own generator for a text.
+    """
+    conn = cursor._conn
+    if cursor._closed or conn.closed:
+        return send(query)  # psycopg says so in its own words
+    if not meeting.meet_without_asking(conn, seat):
+        return _after_meeting(
+            conn, seat, lambda: statement(cursor, seat, query, params, send, prefix=prefix)
+        )
+    guard: Guard = seat.guard
+    text = _text(conn, query) if guard.watching else None
+    if text is None:
+        return send(query)
+    text = prefix + text
+    reading = read(text)
+    if reading is PLAIN:
+        return send(query)
+    in_block = _will_be_in_block(conn, guard)
+    if reading is DRAWS:
+        guard.drew(in_block=in_block)
+        return send(query)
+    in_flight = sys.exc_info()[1]
+    try:
+        plan = guard.plan(
+            text,
+            reading,
+            params,
+            in_block=in_block,
+            failed=conn.pgconn.transaction_status == INERROR,
+            editable=not isinstance(query, Template),
+        )
+    except (SessionStateError, SessionStateWarning) as error:
+        if not ends_transaction(reading):
+            raise
+        return _refuse_end(conn, guard, error, is_rollback(reading), in_flight)
+    if plan.text is None:
+        return _carry_out(conn, guard, plan, send(query))
+    edited = _like(conn, query, plan.text[len(prefix) :])
+    return _carry_out_edited(cursor, guard, plan, send(edited))
+
+
+def _carry_out_edited(cursor: Any, guard: Guard, plan: Plan, gen: Gen) -> Gen:
+    """RESET was sent as SET LOCAL … TO DEFAULT: the tag is still that of RESET."""
+    yield from _carry_out(cursor._conn, guard, plan, gen)
+    if len(plan.reading.statements) == 1 and plan.reading.statements[0].command == "RESET":
+        if getattr(cursor, "_statusmessage", None) is not None:  # psycopg 3.2 keeps none
+            cursor._statusmessage = b"RESET"
+
+
+def _carry_out(conn: Any, guard: Guard, plan: Plan, gen: Gen) -> Gen:
+    try:
+        result = yield from gen
+    except BaseException:
+        guard.failed(plan, in_block=_is_in_block(conn))
+        raise
+    guard.done(plan, in_block=None if conn._pipeline else _is_in_block(conn))
+    return result
+
+
+def many(
+    cursor: Any,
+    seat: Any,
+    query: Any,
+    params_seq: Iterable[Any],
+    send: Callable[[Any, Iterable[Any]], Gen],
+) -> Gen:
+    """executemany: one text, judged by the parameters that make it worst."""
+    text = _text(cursor._conn, query)
+    if text is None or not read(text).bound:
+        return statement(cursor, seat, query, None, lambda text: send(text, params_seq))
+    all_params = list(params_seq)
+    worst = _worst(read(text), all_params)
+    return statement(cursor, seat, query, worst, lambda text: send(text, all_params))
+
+
+def _worst(reading: Reading, all_params: list[Any]) -> Any:
+    """The first parameters under which set_config is session-wide, else the first."""
+    deciding = [
+        effect.scope_param.param
+        for statement in reading.statements
+        for effect in statement.effects
+        if effect.scope is Scope.BOUND and effect.scope_param is not None
+    ]
+    for params in all_params:
+        try:
+            if any(params[param] is not True for param in deciding):
+                return params
+        except (IndexError, KeyError, TypeError):
+            return params  # psycopg will say what is wrong with them
+    return all_params[0] if all_params else None
+
+
+# commands of psycopg itself
+
+
+def passes(seat: Any, command: Any) -> bool:
+    """Whether a command of psycopg's needs no look: the BEGIN and COMMIT of most programs."""
+    guard: Guard = seat.guard
+    if not guard.watching:
+        return True
+    if not seat.met or command.__class__ is not bytes:
+        return False
+    if command.startswith(b"BEGIN") and guard.judged_as.mode is not PoolMode.STATEMENT:
+        guard.books.in_block = True
+        return True
+    if command in _ENDS and guard.books.blank:
+        guard.books.in_block = False
+        return True
+    return False
+
+
+def command(
+    conn: Any, seat: Any, send: Callable[..., Gen], command: Any, *args: Any, **kwargs: Any
+) -> Gen:
+    """BEGIN, COMMIT, SAVEPOINT, FETCH, CLOSE, DEALLOCATE ALL, … that psycopg sends."""
+    if conn.closed:
+        return send(conn, command, *args, **kwargs)
+    if not meeting.meet_without_asking(conn, seat):
+        return _after_meeting(
+            conn, seat, lambda: _command(conn, seat, send, command, *args, **kwargs)
+        )
+    return _command(conn, seat, send, command, *args, **kwargs)
+
+
+def _command(
+    conn: Any, seat: Any, send: Callable[..., Gen], command: Any, *args: Any, **kwargs: Any
+) -> Gen:
+    if passes(seat, command):
+        return send(conn, command, *args, **kwargs)
+    guard: Guard = seat.guard
+    text = _text(conn, command) or ""
+    reading = read(text)
+    if not any(statement.control for statement in reading.statements):
+        guard.internal(reading)
+        return send(conn, command, *args, **kwargs)
+    in_flight = sys.exc_info()[1]
+    try:
+        plan = guard.plan(
+            text,
+            reading,
+            in_block=_is_in_block(conn) or guard.books.in_block,
+            failed=conn.pgconn.transaction_status == INERROR,
+            editable=False,
+        )
+    except (SessionStateError, SessionStateWarning) as error:
+        if not ends_transaction(reading):
+            raise
+        return _refuse_end(conn, guard, error, is_rollback(reading), in_flight)
+    return _carry_out(conn, guard, plan, send(conn, command, *args, **kwargs))
+
+
+# what both need
+
+
+def _after_meeting(conn: Any, seat: Any, then: Callable[[], Gen]) -> Gen:
+    yield from meeting.meet_by_asking(conn, seat)
+    return (yield from then())
+
+
+def _refuse_end(
+    conn: Any, guard: Guard, error: Exception, rollback: bool, in_flight: BaseException | None
+) -> Gen:
+    """End the transaction as a COMMIT does that the server refuses: rolled back, then raise.
+
+    An exception that is already on its way is never masked: then it becomes a warning.
+    """
+    if conn._pipeline:
+        yield from type(conn).__mro__[1]._exec_command(conn, b"ROLLBACK")
+    elif conn.pgconn.transaction_status != IDLE:
+        conn.pgconn.send_query(guard.undo_text().encode(conn.pgconn._encoding))
+        for result in (yield from execute(conn.pgconn)):
+            if result.status == FATAL_ERROR:
+                raise error_from_result(result, encoding=conn.pgconn._encoding) from error
+    guard.books.end()
+    conn._prepared.clear()
+    yield from conn._prepared.maintain_gen(conn)
+    if rollback and in_flight is not None:
+        finding = getattr(error, "finding", None)
+        warnings.warn(SessionStateWarning(str(error), finding), stacklevel=2)
+        return None
+    raise error
+
+
+def _is_in_block(conn: Any) -> bool:
+    status = conn.pgconn.transaction_status
+    return bool(status in (pq.TransactionStatus.INTRANS, INERROR))
+
+
+def _will_be_in_block(conn: Any, guard: Guard) -> bool:
+    """Whether a statement sent now runs in a block: open, or opened for it by psycopg."""
+    if not conn._autocommit or _is_in_block(conn):
+        return True
+    # In a pipeline the status lags behind what was queued.
+    return bool(conn._pipeline) and guard.books.in_block
+
+
+def _text(conn: Any, query: Any) -> str | None:
+    """The text as the user wrote it; None where psycopg will refuse it anyway."""
+    if isinstance(query, str):
+        return query
+    if isinstance(query, bytes):
+        return query.decode(conn.pgconn._encoding, "replace")
+    if isinstance(query, sql.Composable):
+        return query.as_string(conn)
+    if isinstance(query, Template):
+        converted = PostgresQuery(Transformer(conn))
+        converted.convert(query, None)
+        return bytes(converted.query).decode(conn.pgconn._encoding, "replace")
+    return None
+
+
+def _like(conn: Any, query: Any, text: str) -> Any:
+    """A text in the type of the user's query."""
+    return text.encode(conn.pgconn._encoding) if isinstance(query, bytes) else text
+
+

@@ -1,0 +1,170 @@
+"""The guard of one client connection: text in, plan out; told what came back.
+
+It knows no driver and does no I/O. A driver asks `plan()` before it sends anything,
+then says `done()` or `failed()`. All calls for one connection come one at a time (the
+drivers hold their own lock), so a guard needs none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from .effects import ControlVerb, EffectKind, Reading, Verb
+from .judge import Page, Trial
+from .plan import Plan
+from .poolers.answers import Pooler, PoolMode
+from .poolers.products import pooler as known_pooler
+from .rules.findings import Location, caller
+from .rules.policy import Mode, Policy, Prepared
+from .rules.reporting import Reporter
+from .session.books import Books
+from .sql.edits import apply
+
+logger = logging.getLogger("pgpoolsafe")
+
+_ENDS = (ControlVerb.COMMIT, ControlVerb.PREPARE_TRANSACTION, ControlVerb.ROLLBACK)
+
+STAND_IN = known_pooler("pgbouncer", version=None, mode=PoolMode.TRANSACTION)
+"""What strict mode judges by on a connection that no pooler shares."""
+
+
+class Guard:
+    """Decides for one client connection. `watching`: whether there is anything to decide.
+
+    `pooler` is None until the driver has said what stands at the other end (`meet`).
+    """
+
+    __slots__ = ("books", "judged_as", "policy", "pooler", "reporter", "watching")
+
+    def __init__(self, policy: Policy, reporter: Reporter) -> None:
+        self.policy = policy
+        self.reporter = reporter
+        self.books: Page = Books()
+        self.pooler: Pooler | None = None
+        self.judged_as = STAND_IN
+        self.watching = policy.mode is not Mode.OFF
+
+    def meet(self, pooler: Pooler) -> None:
+        """Learn what the connection leads to; a direct connection is watched in strict only."""
+        self.pooler = pooler
+        self.judged_as = pooler if pooler.shares_sessions else STAND_IN
+        strict = self.policy.mode is Mode.STRICT
+        self.watching = strict or (self.policy.mode is not Mode.OFF and pooler.shares_sessions)
+
+    @property
+    def forbids_named_prepares(self) -> bool:
+        """Whether the driver must not keep protocol-level prepared statements."""
+        if self.policy.prepared is Prepared.OFF:
+            return True
+        changes = self.policy.mode in (Mode.WARN, Mode.STRICT)
+        return changes and self.policy.prepared is Prepared.AUTO and self.loses_named_prepares
+
+    @property
+    def loses_named_prepares(self) -> bool:
+        """Whether the pooler does not bring named prepared statements along."""
+        return bool(self.pooler and self.pooler.shares_sessions and not self.pooler.prepared)
+
+    def drew(self, *, in_block: bool) -> None:
+        """A plain text was sent that may have drawn a sequence value."""
+        self.books.drawn = self.books.drawn or in_block
+
+    def plan(
+        self,
+        text: str,
+        reading: Reading,
+        params: Any = None,
+        *,
+        in_block: bool,
+        failed: bool = False,
+        editable: bool = True,
+        locate: Callable[[], Location | None] = caller,
+    ) -> Plan:
+        """Decide on a text before it is sent.
+
+        `in_block`: it runs inside a transaction block (open, or opened for it);
+        `failed`: that transaction is aborted; `editable`: the driver can send another
+        text. Raises SessionStateError in strict mode
+        (or SessionStateWarning, where the user has made warnings errors); then nothing
+        may be sent.
+        """
+        draft = self.books.copy()
+        trial = Trial(text, reading, params, draft, self.policy, self.judged_as)
+        trial.failed, trial.editable, trial.locate = failed, editable, locate
+        try:
+            if draft.in_block and not in_block:
+                trial.ended_unseen()
+            draft.in_block = in_block
+            trial.run()
+            edited = apply(text, trial.edits) if trial.edits else None
+        except Exception:
+            return self._own_failure(reading, draft)
+        self.reporter.report(trial.findings)
+        return Plan(edited, reading, draft)
+
+    def _own_failure(self, reading: Reading, draft: Page) -> Plan:
+        """Never break the user's statement in warn mode, never be silent in strict mode."""
+        logger.exception("pgpoolsafe could not judge a statement; it is a bug, please report it")
+        if self.policy.mode is Mode.STRICT:
+            raise
+        return Plan(None, reading, draft)
+
+    def done(self, plan: Plan, *, in_block: bool | None = None) -> None:
+        """The text succeeded. `in_block`: whether a block is open now; None: not known yet."""
+        self.books = plan.draft
+        if in_block is False and self.books.in_block:
+            self.books.end()
+
+    def internal(self, reading: Reading) -> None:
+        """The driver itself sent this; what it releases is released, and nobody is told."""
+        for statement in reading.statements:
+            for effect in statement.effects:
+                if effect.verb is Verb.RELEASE:
+                    key = tuple(part for part in effect.key if isinstance(part, str))
+                    self.books.release((effect.kind, key, effect.shared))
+
+    def failed(self, plan: Plan, *, in_block: bool) -> None:
+        """The text failed. A lock taken by a failed statement stays: PostgreSQL keeps it."""
+        if not in_block:
+            self.books.end()
+            return
+        for key, memos in plan.draft.surviving.items():
+            if key[0] is EffectKind.ADVISORY_LOCK:
+                self.books.surviving[key] = memos
+
+    def undo_text(self) -> str:
+        """What ends the transaction and releases what ROLLBACK would leave behind.
+
+        One text for one message: behind a pooler, what comes after the ROLLBACK in a
+        message of its own would reach another server connection.
+        """
+        return "; ".join(["ROLLBACK", *self._releases()])
+
+    def _releases(self) -> list[str]:
+        held = self.books.surviving
+        releases = [
+            f'DEALLOCATE "{key[1][0].replace(chr(34), chr(34) * 2)}"'
+            for key, memos in held.items()
+            if key[0] is EffectKind.PREPARED_STATEMENT and key[1] and any(memos)
+        ]
+        locks = [memos for key, memos in held.items() if key[0] is EffectKind.ADVISORY_LOCK]
+        if locks and all(memo for memos in locks for memo in memos):
+            releases.append("SELECT pg_catalog.pg_advisory_unlock_all()")
+        return releases
+
+
+def ends_transaction(reading: Reading) -> bool:
+    """Whether a text is one statement that ends the transaction."""
+    if len(reading.statements) != 1:
+        return False
+    control = reading.statements[0].control
+    return control is not None and control.verb in _ENDS
+
+
+def is_rollback(reading: Reading) -> bool:
+    """Whether a text is one ROLLBACK."""
+    control = reading.statements[0].control if len(reading.statements) == 1 else None
+    return control is not None and control.verb is ControlVerb.ROLLBACK
+
+

@@ -1,0 +1,267 @@
+"""One text, tried on the books: what would outlive the transaction, and what to do about it.
+
+Pure: reads no clock and no wire. The guard gives it the reading of a text, the books
+and the state of the transaction; it gives back a draft of the books, the findings that
+are due now, and the edits that make session-wide settings local.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .effects import (
+    Bound,
+    Control,
+    ControlVerb,
+    Edit,
+    Effect,
+    EffectKind,
+    Reading,
+    Scope,
+    Statement,
+    Verb,
+)
+from .poolers.answers import Answer, Pooler, PoolMode
+from .rules.allowing import allowed_now
+from .rules.catalog import RULES, Level, Rule, rule_for
+from .rules.findings import Finding, Location, caller, shorten
+from .rules.policy import Policy
+from .rules.subjects import setting_name, subject
+from .session.books import Books, Key
+from .sql.edits import apply
+
+_SETTINGS = (EffectKind.SETTING, EffectKind.ROLE)
+# Nothing undoes these, so a finding at the end of the transaction would come too late.
+_AT_ONCE = (EffectKind.LIBRARY, EffectKind.OPAQUE_CODE, EffectKind.UNREADABLE)
+# A RESET or UNLISTEN that is rolled back has not happened.
+_UNDOABLE_RELEASES = (EffectKind.SETTING, EffectKind.ROLE, EffectKind.CHANNEL)
+_COMMITS = (ControlVerb.COMMIT, ControlVerb.PREPARE_TRANSACTION)
+# The prefixes that PostgreSQL's boolean input takes for true (boolin, parse_bool).
+_TRUE = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
+
+Page = Books[Finding | None]
+"""Books whose memos are the finding that is due if the entry outlives the transaction."""
+
+
+@dataclass
+class Trial:
+    """One text on its way to the server.
+
+    `failed`: its transaction is aborted already; `editable`: another text can be sent.
+    """
+
+    text: str
+    reading: Reading
+    params: Any
+    draft: Page
+    policy: Policy
+    pooler: Pooler
+    failed: bool = False
+    editable: bool = True
+    locate: Callable[[], Location | None] = caller
+    findings: list[Finding] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
+    _allowed: frozenset[str] | None = None
+    _location: list[Location | None] = field(default_factory=list)
+
+    def run(self) -> Trial:
+        """Try every statement in turn; a text outside a block ends its transaction itself."""
+        if self.reading.draws_sequence:
+            self.draft.drawn = True
+        last = len(self.reading.statements) - 1
+        for number, statement in enumerate(self.reading.statements):
+            self._statement(statement, is_last=number == last)
+        if not self.draft.in_block:
+            self._end(committed=True)
+        return self
+
+    def ended_unseen(self) -> None:
+        """The block on the books ended behind our back, on the raw libpq connection.
+
+        Whether it was committed is not known, so what it held is taken to have leaked.
+        """
+        self._end(committed=True)
+
+    def _statement(self, statement: Statement, *, is_last: bool) -> None:
+        if statement.control:
+            self._control(statement, statement.control)
+            return
+        if self.failed:  # the server refuses everything but the end of the transaction
+            return
+        in_transaction = self.draft.in_block or not is_last
+        for effect in statement.effects:
+            self._effect(effect, statement, in_transaction)
+
+    # transaction control
+
+    def _control(self, statement: Statement, control: Control) -> None:
+        verb = control.verb
+        if verb is ControlVerb.BEGIN:
+            self._begin(statement)
+        elif verb in _COMMITS:
+            self._end(committed=not self.failed, chain=control.chain)
+        elif verb is ControlVerb.ROLLBACK:
+            self._end(committed=False, chain=control.chain)
+        elif verb is ControlVerb.SAVEPOINT:
+            self.draft.savepoint(control.name or "")
+        elif verb is ControlVerb.RELEASE:
+            self.draft.release_savepoint(control.name or "")
+        elif verb is ControlVerb.ROLLBACK_TO:
+            self.draft.rollback_to(control.name or "")
+            self.failed = False
+
+    def _begin(self, statement: Statement) -> None:
+        self.draft.in_block = True
+        if self.pooler.mode is PoolMode.STATEMENT:
+            rule = RULES["statement-mode-transaction"]
+            level = Level.IGNORE if self._is_allowed(rule) else self.policy.level(rule)
+            self._due(self._finding(rule, None, statement, level))
+
+    def _end(self, *, committed: bool, chain: bool = False) -> None:
+        for finding in self.draft.outlive(committed=committed):
+            self._due(finding)
+        self.draft.end(in_block=chain)
+        self.failed = False
+
+    # effects
+
+    def _effect(self, effect: Effect, statement: Statement, in_transaction: bool) -> None:
+        if self._is_transactional(effect):
+            if effect.kind in _SETTINGS and effect.function is None and not in_transaction:
+                self._now(RULES["set-local-outside-transaction"], effect, statement)
+            return
+        key = self._key(effect)
+        if self.pooler.answer(effect.kind, _first(key)).safe:
+            return
+        if effect.kind in _SETTINGS and in_transaction and self._rewrite(effect, statement):
+            return
+        if effect.verb is Verb.ACQUIRE:
+            self._acquire(key, effect, statement)
+        elif effect.verb is Verb.RELEASE:
+            self._release(key, effect, statement)
+        elif not self._is_readable(key, effect):
+            self._now(rule_for(effect), effect, statement)
+
+    def _is_transactional(self, effect: Effect) -> bool:
+        if effect.scope is Scope.BOUND and effect.scope_param is not None:
+            return _is_true(_value(effect.scope_param, self.params))
+        return effect.scope is Scope.TRANSACTION
+
+    def _rewrite(self, effect: Effect, statement: Statement) -> bool:
+        """Make a session-wide setting local; whether that is done."""
+        rule = rule_for(effect)
+        if rule is None or effect.edits is None or not self.editable:
+            return False
+        if self._is_allowed(rule) or self.policy.level(rule) is not Level.REWRITE:
+            return False
+        self.edits.extend(effect.edits)
+        self._due(self._finding(rule, effect, statement, Level.REWRITE))
+        return True
+
+    def _acquire(self, key: Key, effect: Effect, statement: Statement) -> None:
+        if effect.kind in _AT_ONCE or effect.lasting:
+            self._now(rule_for(effect), effect, statement)
+        else:
+            self.draft.acquire(key, self._judged(rule_for(effect), effect, statement))
+
+    def _release(self, key: Key, effect: Effect, statement: Statement) -> None:
+        if self.draft.release(key):
+            return
+        found = self._judged(rule_for(effect), effect, statement)
+        if effect.kind not in _UNDOABLE_RELEASES:
+            self._due(found)
+        elif found is not None:
+            self.draft.undo(key, found)
+
+    def _is_readable(self, key: Key, effect: Effect) -> bool:
+        """Whether this very transaction made what the statement counts on."""
+        if effect.kind is EffectKind.SEQUENCE:
+            return self.draft.drawn
+        return self.draft.holds(key)
+
+    def _key(self, effect: Effect) -> Key:
+        parts = tuple(_text(part, self.params) for part in effect.key)
+        if effect.kind in _SETTINGS:
+            parts = tuple(part.lower() for part in parts)
+        return effect.kind, parts, effect.shared
+
+    # findings
+
+    def _now(self, rule: Rule | None, effect: Effect, statement: Statement) -> None:
+        self._due(self._judged(rule, effect, statement))
+
+    def _due(self, finding: Finding | None) -> None:
+        if finding is not None and finding.level != Level.IGNORE.value:
+            self.findings.append(finding)
+
+    def _judged(self, rule: Rule | None, effect: Effect, statement: Statement) -> Finding | None:
+        """The finding at the level of the policy; None where there is nothing to find."""
+        if rule is None or self._is_allowed(rule):
+            return None
+        level = self.policy.fallback(rule)
+        return None if level is Level.IGNORE else self._finding(rule, effect, statement, level)
+
+    def _is_allowed(self, rule: Rule) -> bool:
+        if self._allowed is None:
+            comments = self.reading.allowed if self.policy.trust_comments else frozenset()
+            self._allowed = allowed_now() | comments
+        return rule.name in self._allowed or rule.under in self._allowed
+
+    def _finding(
+        self, rule: Rule, effect: Effect | None, statement: Statement, level: Level
+    ) -> Finding:
+        excerpt = shorten(self.text[statement.start : statement.end])
+        words = {"pooler": str(self.pooler), "statement": excerpt, "subject": statement.command}
+        answer = Answer.LEAKS
+        if effect is not None:
+            words["subject"] = subject(effect, statement)
+            words["name"] = setting_name(effect)
+            words["local"] = self._local_form(effect, statement)
+            answer = self.pooler.answer(effect.kind, effect.name)
+        return Finding(
+            rule=rule.name,
+            what=rule.what.format(**words),
+            statement=excerpt,
+            why=rule.reason(answer).format(**words),
+            fix=rule.fix.format(**words),
+            pooler=self.pooler,
+            level=level.value,
+            location=self._locate(),
+            sent=words.get("local") if level is Level.REWRITE else None,
+        )
+
+    def _local_form(self, effect: Effect, statement: Statement) -> str:
+        if effect.edits is None:
+            return f"SET LOCAL {setting_name(effect)} TO …"
+        start, end = statement.start, statement.end
+        moved = [Edit(e.start - start, e.end - start, e.replacement) for e in effect.edits]
+        return shorten(apply(self.text[start:end], moved))
+
+    def _locate(self) -> Location | None:
+        if not self._location:
+            self._location.append(self.locate())
+        return self._location[0]
+
+
+def _first(key: Key) -> str | None:
+    return key[1][0] if key[1] else None
+
+
+def _value(part: Bound, params: Any) -> Any:
+    """The parameter at a placeholder; None where there is none (the server will say so)."""
+    if isinstance(params, Mapping):
+        return params.get(part.param)
+    if isinstance(params, Sequence) and isinstance(part.param, int) and part.param < len(params):
+        return params[part.param]
+    return None
+
+
+def _text(part: str | Bound, params: Any) -> str:
+    return part if isinstance(part, str) else str(_value(part, params))
+
+
+def _is_true(value: Any) -> bool:
+    """A parameter as PostgreSQL's boolean input reads it; anything odd is not true."""
+    return value is True or (isinstance(value, str) and value.strip().lower() in _TRUE)

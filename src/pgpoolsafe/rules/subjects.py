@@ -1,0 +1,54 @@
+"""What a statement does, in the words of its own SQL: the subject of a finding."""
+
+from __future__ import annotations
+
+from ..effects import Effect, EffectKind, Statement, Verb
+
+_K, _V = EffectKind, Verb
+
+_SUBJECTS = {
+    (_K.SETTING, _V.ACQUIRE): "SET {name}",
+    (_K.SETTING, _V.RELEASE): "RESET {name}",
+    (_K.ADVISORY_LOCK, _V.ACQUIRE): "pg_advisory_lock({name})",
+    (_K.ADVISORY_LOCK, _V.RELEASE): "pg_advisory_unlock({name})",
+    (_K.CHANNEL, _V.ACQUIRE): "LISTEN {name}",
+    (_K.CHANNEL, _V.RELEASE): "UNLISTEN {name}",
+    (_K.TEMP_OBJECT, _V.ACQUIRE): "the temporary object {name}",
+    (_K.HELD_CURSOR, _V.ACQUIRE): "the WITH HOLD cursor {name}",
+    (_K.PREPARED_STATEMENT, _V.ACQUIRE): "PREPARE {name}",
+    (_K.PREPARED_STATEMENT, _V.READ): "EXECUTE {name}",
+    (_K.PREPARED_STATEMENT, _V.RELEASE): "DEALLOCATE {name}",
+    (_K.LIBRARY, _V.ACQUIRE): "LOAD {name}",
+    (_K.EVERYTHING, _V.RELEASE): "DISCARD {name}",
+    (_K.OPAQUE_CODE, _V.ACQUIRE): "the code of this {command}",
+}
+
+_ALL = {_K.CHANNEL: "*", _K.EVERYTHING: "ALL", _K.SETTING: "ALL", _K.PREPARED_STATEMENT: "ALL"}
+
+_ROLES = {"role": "ROLE", "session_authorization": "SESSION AUTHORIZATION"}
+
+
+def subject(effect: Effect, statement: Statement) -> str:
+    """`SET search_path`, `pg_advisory_lock(42)`, `SET work_mem in a DO block`, …"""
+    text = _subject(effect, statement)
+    return f"{text} in a DO block" if statement.command == "DO" else text
+
+
+def _subject(effect: Effect, statement: Statement) -> str:
+    if effect.function:
+        return f"{effect.function}({effect.name or '…'})"
+    if effect.kind is EffectKind.ROLE:
+        verb = "RESET" if effect.verb is Verb.RELEASE else "SET"
+        return f"{verb} {_ROLES.get(effect.name, 'ROLE')}"
+    if statement.command == "UPDATE" and effect.kind is EffectKind.SETTING:
+        return f"UPDATE pg_settings ({effect.name or '…'})"
+    name = effect.name or (_ALL.get(effect.kind, "…") if effect.verb is Verb.RELEASE else "…")
+    if effect.kind is EffectKind.EVERYTHING:
+        name = name.upper()
+    template = _SUBJECTS.get((effect.kind, effect.verb), "this {command}")
+    return template.format(name=name, command=statement.command or "text")
+
+
+def setting_name(effect: Effect) -> str:
+    """The name for the middle of a sentence."""
+    return effect.name if effect.name not in ("", "?") else "the setting"

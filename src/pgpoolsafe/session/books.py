@@ -1,0 +1,132 @@
+"""What a client holds in the transaction at hand, and what survives its end.
+
+PostgreSQL undoes settings, temporary objects, held cursors and LISTEN on ROLLBACK and
+ROLLBACK TO; it does not undo advisory locks, PREPARE and DEALLOCATE, LOAD, nor what a
+session function did. A closed cursor stays closed, too. Observed on PostgreSQL 15 and 18.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from ..effects import EffectKind
+
+M = TypeVar("M")
+
+SURVIVES_ROLLBACK = frozenset(
+    {
+        EffectKind.ADVISORY_LOCK,
+        EffectKind.PREPARED_STATEMENT,
+        EffectKind.LIBRARY,
+        EffectKind.SESSION_FUNCTION,
+        EffectKind.OPAQUE_CODE,
+    }
+)
+
+Key = tuple[EffectKind, tuple[str, ...], bool]
+"""Kind, name (lock arguments, cursor, …) and whether a lock is shared."""
+
+# Before the name of what was undone rather than made; no name in PostgreSQL is empty.
+_UNDONE = ""
+
+
+@dataclass(slots=True)
+class Books(Generic[M]):
+    """The state one transaction has made so far; `memo` is whatever the caller notes.
+
+    A book is a stack per key, since a session advisory lock taken twice must be
+    released twice. `savepoints` keep what ROLLBACK TO brings back.
+    """
+
+    in_block: bool = False
+    drawn: bool = False
+    undoable: dict[Key, tuple[M, ...]] = field(default_factory=dict)
+    surviving: dict[Key, tuple[M, ...]] = field(default_factory=dict)
+    savepoints: tuple[tuple[str, dict[Key, tuple[M, ...]]], ...] = ()
+
+    @property
+    def blank(self) -> bool:
+        """Nothing is held and nothing is remembered."""
+        return not (self.undoable or self.surviving or self.savepoints or self.drawn)
+
+    def copy(self) -> Books[M]:
+        """A draft to try a text on; savepoints are never changed in place."""
+        return Books(
+            self.in_block, self.drawn, dict(self.undoable), dict(self.surviving), self.savepoints
+        )
+
+    def acquire(self, key: Key, memo: M) -> None:
+        """Enter state that the running transaction made."""
+        page = self._page(key[0])
+        stacks = key[0] in SURVIVES_ROLLBACK
+        page[key] = (*page.get(key, ()), memo) if stacks else (memo,)
+
+    def release(self, key: Key) -> bool:
+        """Strike out what was made; an empty name strikes out the whole kind.
+
+        Returns whether this transaction held it.
+        """
+        page = self._page(key[0])
+        if not key[1]:
+            return self._release_kind(page, key[0])
+        stack = page.pop(key, None)
+        if stack and len(stack) > 1:
+            page[key] = stack[:-1]
+        return bool(stack)
+
+    def undo(self, key: Key, memo: M) -> None:
+        """Enter that the transaction undid what it had not made: RESET, UNLISTEN."""
+        self.undoable[key[0], (_UNDONE, *key[1]), key[2]] = (memo,)
+
+    def holds(self, key: Key) -> bool:
+        """Whether this transaction made it."""
+        return key in self._page(key[0])
+
+    def _page(self, kind: EffectKind) -> dict[Key, tuple[M, ...]]:
+        return self.surviving if kind in SURVIVES_ROLLBACK else self.undoable
+
+    @staticmethod
+    def _release_kind(page: dict[Key, tuple[M, ...]], kind: EffectKind) -> bool:
+        keys = [key for key in page if key[0] is kind and key[1][:1] != (_UNDONE,)]
+        for key in keys:
+            del page[key]
+        return bool(keys)
+
+    def savepoint(self, name: str) -> None:
+        """SAVEPOINT name."""
+        self.savepoints = (*self.savepoints, (name, dict(self.undoable)))
+
+    def release_savepoint(self, name: str) -> None:
+        """RELEASE name: it and the later ones are gone, what they made stays."""
+        at = self._find(name)
+        if at is not None:
+            self.savepoints = self.savepoints[:at]
+
+    def rollback_to(self, name: str) -> None:
+        """ROLLBACK TO name: undo to there; the savepoint itself stays."""
+        at = self._find(name)
+        if at is not None:
+            self.undoable = {
+                key: stack
+                for key, stack in self.savepoints[at][1].items()
+                if key[0] is not EffectKind.HELD_CURSOR or key in self.undoable
+            }
+            self.savepoints = self.savepoints[: at + 1]
+
+    def _find(self, name: str) -> int | None:
+        positions = [i for i, (known, _) in enumerate(self.savepoints) if known == name]
+        return positions[-1] if positions else None
+
+    def outlive(self, *, committed: bool) -> list[M]:
+        """The memos of what outlives the end of the transaction, oldest kind first."""
+        pages = [self.surviving, self.undoable] if committed else [self.surviving]
+        return [memo for page in pages for stack in page.values() for memo in stack]
+
+    def end(self, *, in_block: bool = False) -> None:
+        """The transaction is over; `in_block`: AND CHAIN opened the next one."""
+        self.in_block = in_block
+        self.drawn = False
+        self.undoable = {}
+        self.surviving = {}
+        self.savepoints = ()
