@@ -33,7 +33,6 @@ lint:
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy --strict src $(INTEGRATIONS)
 	$(VENV)/bin/mypy --strict tests/servers examples scripts
-	$(PYTHON_IN_VENV) scripts/write_docs.py --check
 
 format:
 	@scripts/setup.sh test lint
@@ -50,7 +49,7 @@ bench:
 
 docs:
 	@scripts/setup.sh test
-	$(PYTHON_IN_VENV) scripts/write_docs.py
+	$(PYTHON_IN_VENV) scripts/make_docs.py
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

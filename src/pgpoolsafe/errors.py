@@ -65,4 +65,12 @@ class ConfigurationError(ValueError):
 
 
 class WrongEndpointError(Exception):
-    """The target is not the endpoint that was required."""
+    """The target is not the endpoint that was required.
+
+    `pooler`: what stands there, with the evidence; `fix`: what to type instead.
+    """
+
+    def __init__(self, message: str, *, pooler: Pooler | None = None, fix: str = "") -> None:
+        super().__init__(message)
+        self.pooler = pooler
+        self.fix = fix

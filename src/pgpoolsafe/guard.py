@@ -98,7 +98,7 @@ class Guard:
             draft.in_block = in_block
             trial.run()
             edited = apply(text, trial.edits) if trial.edits else None
-        except Exception:
+        except Exception:  # noqa: BLE001  # logged, and raised again in strict mode
             return self._own_failure(reading, draft)
         self.reporter.report(trial.findings)
         return Plan(edited, reading, draft)
@@ -166,5 +166,3 @@ def is_rollback(reading: Reading) -> bool:
     """Whether a text is one ROLLBACK."""
     control = reading.statements[0].control if len(reading.statements) == 1 else None
     return control is not None and control.verb is ControlVerb.ROLLBACK
-
-

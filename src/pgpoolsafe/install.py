@@ -131,7 +131,7 @@ def install(
     target = _canonical(target)
     attachment_for = _driver_of(target)
     installation = Installation(target, policy)
-    previous = _installation_of(target)
+    previous = installation_of(target)
     if previous is not None:
         if previous.policy == policy:
             return previous
@@ -150,7 +150,7 @@ def uninstall(target: Any = None) -> None:
     """
     target = _canonical(target)
     _driver_of(target)
-    installation = _installation_of(target)
+    installation = installation_of(target)
     if installation is not None:
         installation.uninstall()
 
@@ -165,7 +165,9 @@ def _reference(target: Any) -> Callable[[], Any]:
     return weakref.ref(target) if target is not None else lambda: None
 
 
-def _installation_of(target: Any) -> Installation | None:
+def installation_of(target: Any) -> Installation | None:
+    """The guard on a target, None: on the whole process; None if there is none."""
+    target = _canonical(target)
     for installation in _installations:
         if installation.target is target and installation.is_process_wide is (target is None):
             return installation
@@ -193,21 +195,27 @@ def _driver_of(target: Any) -> Callable[[Any, Installation], Attachment]:
 
         return Process
     if "sqlalchemy" in sys.modules:
-        from .drivers import sqlalchemy
+        from sqlalchemy.engine import Engine
 
-        if isinstance(target, sqlalchemy.Engine):
-            return sqlalchemy.Engines
+        if isinstance(target, Engine):
+            from .drivers.sqlalchemy import Engines
+
+            return Engines
     return _psycopg_driver_of(target)
 
 
 def _psycopg_driver_of(target: Any) -> Callable[[Any, Installation], Attachment]:
     if "psycopg" in sys.modules:
-        from .drivers.psycopg import BaseConnection, One
+        from psycopg._connection_base import BaseConnection
+
+        from .drivers.psycopg import One
 
         if isinstance(target, BaseConnection):
             return One
     if "psycopg_pool" in sys.modules:
-        from .drivers.psycopg_pool import BasePool, Pool
+        from psycopg_pool.base import BasePool
+
+        from .drivers.psycopg_pool import Pool
 
         if isinstance(target, BasePool):
             return Pool

@@ -234,7 +234,8 @@ class Trial:
 
     def _local_form(self, effect: Effect, statement: Statement) -> str:
         if effect.edits is None:
-            return f"SET LOCAL {setting_name(effect)} TO …"
+            known = effect.name not in ("", "?")
+            return f"SET LOCAL {effect.name} TO …" if known else "SET LOCAL …"
         start, end = statement.start, statement.end
         moved = [Edit(e.start - start, e.end - start, e.replacement) for e in effect.edits]
         return shorten(apply(self.text[start:end], moved))

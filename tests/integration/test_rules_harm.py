@@ -257,6 +257,17 @@ def connection_closed(scene: Scene) -> None:
         assert a.closed
 
 
+@harm_of("startup-options")
+def setting_that_is_dropped(scene: Scene) -> None:
+    wish = "-c statement_timeout=4711ms"
+    with pytest.raises(psycopg.OperationalError, match="unsupported startup parameter"):
+        scene.pooler.connect(options=wish)
+    # With the advice that is usually given, it is let in, and the setting is not.
+    with PgBouncer(scene.postgres, ignore_startup_parameters="options,statement_timeout") as pooler:
+        with pooler.connect(options=wish) as a:
+            assert a.execute("SHOW statement_timeout").fetchone() == ("0",)
+
+
 def test_a_lone_client_meets_another_server_connection(scene: Scene) -> None:
     """The plays above stand on this: what `only` names is what answers."""
     a = scene.client()

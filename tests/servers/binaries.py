@@ -65,14 +65,16 @@ def pgbouncer_program() -> Path:
     raise ServerMissing(f"no PgBouncer: install pgbouncer, or set {PGBOUNCER_VARIABLE}")
 
 
-def program_version(program: Path) -> tuple[int, ...]:
-    """The version that `program --version` prints, as numbers: (1, 18, 0), (18, 6)."""
-    output = subprocess.run(
-        [program, "--version"], capture_output=True, text=True, check=True, timeout=30
-    ).stdout
+def program_version(*command: str | Path) -> tuple[int, ...]:
+    """The version that `command --version` prints, as numbers: (1, 18, 0), (18, 6)."""
+    # Not `check`: pgagroal 2.1 prints its version and exits with 1.
+    done = subprocess.run(
+        [*command, "--version"], capture_output=True, text=True, check=False, timeout=30
+    )
+    output = done.stdout + done.stderr
     match = re.search(r"\d+(?:\.\d+)+", output)
     if match is None:
-        raise ValueError(f"{program} --version printed no version: {output!r}")
+        raise ValueError(f"{command[-1]} --version printed no version: {output!r}")
     return tuple(int(part) for part in match[0].split("."))
 
 

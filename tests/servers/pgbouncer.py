@@ -9,7 +9,6 @@ client gets (`occupy`, `only`), as PgBouncer's own test suite does.
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import Any
 
 import psycopg
 
-from .binaries import pgbouncer_program, program_version
+from .binaries import pgbouncer_program
+from .place import HERE, Place
 from .postgres import Postgres
 from .server import HOST, Server
 
@@ -38,8 +38,9 @@ class PgBouncer(Server):
 
     `pool_mode` is "session", "transaction" or "statement". `max_prepared_statements` 0 means
     that prepared statements are not tracked; more needs version 1.21, else VersionTooOld is
-    raised. `settings` go into section [pgbouncer] of its configuration. Raises
-    ServerMissing when PgBouncer is not installed.
+    raised. `settings` go into section [pgbouncer] of its configuration. `program` (default:
+    `binaries.pgbouncer_program()`) is run in `place`. Raises ServerMissing when PgBouncer is
+    not installed.
     """
 
     title = "PgBouncer"
@@ -52,12 +53,14 @@ class PgBouncer(Server):
         pool_size: int = 2,
         max_prepared_statements: int = 0,
         databases: tuple[str, ...] = ("shop",),
+        program: Path | None = None,
+        place: Place = HERE,
         **settings: str | int,
     ) -> None:
-        self.program = pgbouncer_program()
-        self.version = program_version(self.program)
+        self.program = program or pgbouncer_program()
+        self.version = place.version(self.program)
         _require_tracking(self.version, max_prepared_statements)
-        super().__init__()
+        super().__init__(place)
         self.postgres = postgres
         self.pool_mode = pool_mode
         self.pool_size = pool_size
@@ -151,7 +154,7 @@ class PgBouncer(Server):
             "listen_port": self.port,
             "unix_socket_dir": "",
             "auth_type": "trust",
-            "auth_file": str(self.folder / "users.txt"),
+            "auth_file": str(self.inside("users.txt")),
             "admin_users": "postgres",
             "pool_mode": self.pool_mode,
             "default_pool_size": self.pool_size,
@@ -173,14 +176,8 @@ class PgBouncer(Server):
         self._write("users.txt", "".join(f'"{user}" ""\n' for user in USERS))
         self._write("pgbouncer.ini", self._configuration())
 
-    def _write(self, name: str, text: str) -> None:
-        path = self.folder / name
-        path.write_text(text)
-        if self.account is not None:
-            os.chown(path, self.account.uid, self.account.gid)
-
     def _command(self) -> list[str | Path]:
-        return [self.program, self.folder / "pgbouncer.ini"]
+        return [self.program, self.inside("pgbouncer.ini")]
 
     def _probe(self) -> None:
         with self.admin():

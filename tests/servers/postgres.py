@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 
-from .binaries import postgres_bin, program_version
+from .binaries import postgres_bin
+from .place import HERE, Place
 from .server import HOST, Server
 
 SETTINGS = {
@@ -40,23 +40,32 @@ class Postgres(Server):
     """PostgreSQL on a free port: superuser `postgres`, application role `app` (which may
     become `reporting`), database `shop` owned by `app`, no passwords.
 
-    `bin_folder` holds the programs (default: `binaries.postgres_bin()`); `settings` go into
-    its configuration. Raises ServerMissing when PostgreSQL is not installed.
+    `bin_folder` holds the programs (default: `binaries.postgres_bin()`) in `place`; `ports`
+    is what its port is chosen from; `settings` go into its configuration. Raises
+    ServerMissing when PostgreSQL is not installed.
     """
 
     title = "PostgreSQL"
     stop_signal = signal.SIGINT  # "fast" shutdown: open transactions are rolled back
 
-    def __init__(self, bin_folder: Path | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        bin_folder: Path | None = None,
+        *,
+        place: Place = HERE,
+        ports: range | None = None,
+        **settings: str,
+    ) -> None:
         self.bin_folder = bin_folder or postgres_bin()
-        super().__init__()
+        self.ports = ports
+        super().__init__(place)
         self.data = self.folder / "data"
         self.settings = {**SETTINGS, **settings}
 
     @property
     def version(self) -> tuple[int, ...]:
         """The server's version: (18, 6)."""
-        return program_version(self.bin_folder / "postgres")
+        return self.place.version(self.bin_folder / "postgres")
 
     def start(self) -> Postgres:
         """Start; the first time also make the roles and the database."""
@@ -68,21 +77,26 @@ class Postgres(Server):
                     admin.execute(statement)
         return self
 
+    def want_password(self, *roles: str) -> None:
+        """From now on let these roles in by password only."""
+        rules = (self.data / "pg_hba.conf").read_text()
+        first = f"host all {','.join(roles)} all scram-sha-256\n"
+        self._write("data/pg_hba.conf", first + rules)
+        with self.connect("postgres", "postgres", autocommit=True) as admin:
+            admin.execute("SELECT pg_reload_conf()")
+
     def _prepare(self) -> None:
         if not self.data.exists():
             self._run(
                 self.bin_folder / "initdb",
-                *("--pgdata", self.data, "--username", "postgres", "--auth", "trust"),
+                *("--pgdata", self.inside("data"), "--username", "postgres", "--auth", "trust"),
                 *("--encoding", "UTF8", "--no-locale", "--no-sync"),
             )
         lines = [f"{name} = '{value}'\n" for name, value in self.settings.items()]
-        auto = self.data / "postgresql.auto.conf"
-        auto.write_text(f"port = {self.port}\n" + "".join(lines))
-        if self.account is not None:
-            os.chown(auto, self.account.uid, self.account.gid)
+        self._write("data/postgresql.auto.conf", f"port = {self.port}\n" + "".join(lines))
 
     def _command(self) -> list[str | Path]:
-        return [self.bin_folder / "postgres", "-D", self.data]
+        return [self.bin_folder / "postgres", "-D", self.inside("data")]
 
     def _probe(self) -> None:
         self.connect("postgres", "postgres").close()

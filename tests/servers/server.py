@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import os
+import random
 import re
 import shutil
 import signal
@@ -19,9 +21,12 @@ from urllib.parse import urlencode
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from .account import make_folder, server_account, server_environment, switch_to
+from .account import server_environment
+from .place import HERE, Place
 
 HOST = "127.0.0.1"
+FOUR_DIGITS = range(5400, 10000)
+"""Ports for what pgagroal is to reach: up to 2.1.0 it aborts on longer ones."""
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.02
@@ -41,12 +46,17 @@ def running_servers() -> list[Server]:
     return sorted((s for s in _started if s.running), key=lambda s: s.title)
 
 
-def free_port() -> int:
+def free_port(among: range | None = None) -> int:
     """A TCP port of the loopback interface that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for candidate in random.sample(among, len(among)) if among else (0,):
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, candidate))
+            except OSError:
+                continue
+            port: int = probe.getsockname()[1]
+            return port
+    raise ServerFailed(f"no free port among {among}")
 
 
 class Server(ABC):
@@ -55,11 +65,14 @@ class Server(ABC):
     title: ClassVar[str]
     port: int
 
-    def __init__(self) -> None:
-        self.account = server_account()
-        self.folder = make_folder(type(self).__name__.lower())
+    ports: range | None = None
+    """What `port` is chosen from; None: whatever the system gives."""
+
+    def __init__(self, place: Place = HERE) -> None:
+        self.place = place
+        self.folder = place.new_folder(type(self).__name__.lower())
         self.log_path = self.folder / "server.log"
-        self.port = free_port()
+        self.port = free_port(self.ports)
         self._process: subprocess.Popen[bytes] | None = None
         _started.add(self)
         atexit.register(self.close)
@@ -103,7 +116,7 @@ class Server(ABC):
             if attempt + 1 == PORT_ATTEMPTS or not self._port_was_taken(mark):
                 self.stop()
                 raise ServerFailed(f"{self.title} did not start:\n{self.log_since(mark)}")
-            self.port = free_port()
+            self.port = free_port(self.ports)
         return self
 
     def stop(self) -> None:
@@ -189,17 +202,29 @@ class Server(ABC):
 
     # Inside.
 
+    def inside(self, name: str = "") -> Path:
+        """The server's folder, or a file in it, as the server sees it."""
+        return self.place.inside(self.folder / name)
+
+    def _write(self, name: str, text: str, mode: int = 0o644) -> None:
+        """Write a file of the server's folder, which then belongs to the server."""
+        path = self.folder / name
+        path.write_text(text)
+        path.chmod(mode)
+        if self.place.account is not None:
+            os.chown(path, self.place.account.uid, self.place.account.gid)
+
     def _run(self, *command: str | Path) -> None:
         """Run a program of the server's to its end, as the server's account."""
         done = subprocess.run(
-            command,
+            self.place.command(*command),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             cwd=self.folder,
-            env=server_environment(self.folder),
+            env=server_environment(self.inside()),
             check=False,
-            **switch_to(self.account),
+            **self.place.switching(),
         )
         if done.returncode:
             name = Path(command[0]).name
@@ -208,16 +233,16 @@ class Server(ABC):
     def _launch(self) -> None:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command(),
+                self.place.command(*self._command()),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env=server_environment(self.folder),
+                env=server_environment(self.inside()),
                 # Ctrl-C in the terminal is for the program that uses the server; that one
                 # decides when the server ends.
                 start_new_session=True,
-                **switch_to(self.account),
+                **self.place.switching(),
             )
 
     def _answers(self) -> bool:

@@ -17,6 +17,7 @@ from pgpoolsafe.rules.catalog import RULES
 
 KNOWN_RULES = ", ".join(RULES)
 NOTHING: frozenset[str] = frozenset()
+LISTEN = frozenset({"listen"})
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +89,7 @@ def test_a_function() -> None:
         """What it does."""
         return a + b, allowed_now()
 
-    assert job(1, b=2) == (3, {"listen"})
+    assert job(1, b=2) == (3, LISTEN)
     assert (job.__name__, job.__doc__) == ("job", "What it does.")
 
 
@@ -110,7 +111,7 @@ async def test_a_coroutine_function() -> None:
     assert inspect.iscoroutinefunction(job)
     waiting = job(1)
     assert allowed_now() == NOTHING
-    assert await waiting == (1, {"listen"})
+    assert await waiting == (1, LISTEN)
     assert allowed_now() == NOTHING
 
 
@@ -137,9 +138,9 @@ class Shop:
 
 
 async def test_methods() -> None:
-    assert Shop().open() == ("shop", {"listen"})
-    assert await Shop().open_later() == ("shop", {"listen"})
-    assert Shop.branch() == ("shop", {"listen"})
+    assert Shop().open() == ("shop", LISTEN)
+    assert await Shop().open_later() == ("shop", LISTEN)
+    assert Shop.branch() == ("shop", LISTEN)
     assert Shop.price() == {"listen"}
 
 
@@ -157,7 +158,7 @@ def test_a_function_may_call_itself() -> None:
     def count(n: int) -> list[frozenset[str]]:
         return [allowed_now(), *(count(n - 1) if n else []), allowed_now()]
 
-    assert count(3) == [frozenset({"listen"})] * 8
+    assert count(3) == [LISTEN] * 8
 
 
 def generator() -> Iterator[int]:
@@ -233,7 +234,7 @@ def test_one_object_serves_several_threads_at_once() -> None:
 
     with ThreadPoolExecutor(4) as pool:
         jobs = [pool.submit(job) for _ in range(4)]
-        assert [job.result(10) for job in jobs] == [[NOTHING, {"listen"}, NOTHING]] * 4
+        assert [job.result(10) for job in jobs] == [[NOTHING, LISTEN, NOTHING]] * 4
 
 
 async def test_one_decorated_coroutine_serves_overlapping_tasks() -> None:
@@ -246,7 +247,7 @@ async def test_one_decorated_coroutine_serves_overlapping_tasks() -> None:
         return allowed_now()
 
     both = asyncio.gather(job(first_in, second_in), job(second_in, first_in))
-    assert await asyncio.wait_for(both, 10) == [{"listen"}, {"listen"}]
+    assert list(await asyncio.wait_for(both, 10)) == [LISTEN, LISTEN]
     assert allowed_now() == NOTHING
 
 

@@ -188,9 +188,7 @@ def test_the_end_wipes_everything(in_block: bool) -> None:
     assert books.blank
 
 
-@pytest.mark.parametrize(
-    "step", [take(WORK_MEM), take(LOCK), undo(WORK_MEM), savepoint("a")]
-)
+@pytest.mark.parametrize("step", [take(WORK_MEM), take(LOCK), undo(WORK_MEM), savepoint("a")])
 def test_whatever_is_remembered_makes_the_books_not_blank(step: Step) -> None:
     assert not after(step).blank
     assert after().blank

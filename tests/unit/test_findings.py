@@ -9,10 +9,11 @@ import types
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pgpoolsafe.errors import SessionStateError, SessionStateWarning
@@ -77,13 +78,17 @@ session-set: SET search_path outlives the transaction
     [
         (
             {},
-            "session-set: SET search_path outlives the transaction"
-            " (PgBouncer (transaction pooling)) at shop/tenancy.py:31",
+            (
+                "session-set: SET search_path outlives the transaction"
+                " (PgBouncer (transaction pooling)) at shop/tenancy.py:31"
+            ),
         ),
         (
             {"location": None, "pooler": named("pgbouncer>=1.24", "statement")},
-            "session-set: SET search_path outlives the transaction"
-            " (PgBouncer 1.24 (statement pooling))",
+            (
+                "session-set: SET search_path outlives the transaction"
+                " (PgBouncer 1.24 (statement pooling))"
+            ),
         ),
         (
             {"location": None, "pooler": DIRECT},
@@ -175,7 +180,9 @@ def test_plumbing_on_plumbing_is_not_the_caller() -> None:
     assert location == Location(file, line, "<lambda>")
 
 
-@pytest.mark.parametrize("name", ["shop", "sqlalchemy_utils", "django_shop.models", "my.sqlalchemy"])
+@pytest.mark.parametrize(
+    "name", ["shop", "sqlalchemy_utils", "django_shop.models", "my.sqlalchemy"]
+)
 def test_what_only_sounds_like_plumbing_is_the_caller(name: str) -> None:
     assert in_module(name)(caller) == Location(f"/site-packages/{name}.py", 2, "call")
 
@@ -183,7 +190,31 @@ def test_what_only_sounds_like_plumbing_is_the_caller(name: str) -> None:
 def test_the_caller_itself() -> None:
     location, (file, line) = caller(), here()
     assert location == Location(file, line, "test_the_caller_itself")
-    assert str(location) == f"{file}:{line} in test_the_caller_itself()"
+
+
+def test_a_place_is_shown_as_seen_from_the_working_directory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    inside, outside = (
+        Location(str(folder / "shop" / "tenancy.py"), 31, "activate")
+        for folder in (tmp_path, tmp_path.with_name(f"{tmp_path.name}2"))
+    )
+    monkeypatch.chdir(tmp_path)
+    assert inside.place == "shop/tenancy.py:31"
+    assert str(inside) == "shop/tenancy.py:31 in activate()"
+    assert outside.place == f"{outside.file}:31"
+    monkeypatch.chdir(tmp_path / "..")
+    assert inside.place == f"{tmp_path.name}/shop/tenancy.py:31"
+
+
+def test_a_working_directory_that_is_gone_breaks_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert FINDING.line.endswith("at shop/tenancy.py:31")
 
 
 def test_the_caller_beyond_a_greenlet() -> None:
@@ -217,6 +248,7 @@ TAKES_SECRETS: list[tuple[str, Callable[[str], Any]]] = [
 @pytest.mark.parametrize("text, params", TAKES_SECRETS)
 @pytest.mark.parametrize("options", [{}, {"settings": "leave"}], ids=str)
 @given(secret=SECRET)
+@settings(deadline=None, max_examples=50)
 def test_a_bound_value_is_in_no_message(
     options: dict[str, Any], text: str, params: Callable[[str], Any], secret: str
 ) -> None:
@@ -336,7 +368,7 @@ def test_the_first_that_is_to_be_raised_is() -> None:
     [
         (Level.OBSERVE, logging.WARNING, []),
         (Level.WARN, logging.INFO, ["shop/tenancy.py:31 session-set"]),
-        (Level.REWRITE, logging.DEBUG, []),
+        (Level.REWRITE, logging.INFO, []),
     ],
 )
 def test_each_level_is_logged_once(

@@ -146,8 +146,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"rules": {"session-set": "carry"}},
-        "rules: session-set='carry': expected one of 'ignore', 'observe', 'warn', 'raise',"
-        " 'rewrite'",
+        (
+            "rules: session-set='carry': expected one of 'ignore', 'observe', 'warn', 'raise',"
+            " 'rewrite'"
+        ),
     ),
     (
         {"rules": ["listen"]},

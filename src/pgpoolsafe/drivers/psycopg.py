@@ -56,16 +56,18 @@ class Seat:
 
     `known` answers PLAIN for a text that needs nothing. `owners` are the installations
     that guard the connection; the last one decides. `threshold` is the user's
-    prepare_threshold while named prepared statements are kept off.
+    prepare_threshold while named prepared statements are kept off. `refused`: an end of a
+    transaction was refused, so that a cursor WITH HOLD may be gone.
     """
 
-    __slots__ = ("guard", "holds_threshold", "known", "met", "owners", "threshold")
+    __slots__ = ("guard", "holds_threshold", "known", "met", "owners", "refused", "threshold")
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
         self.owners: list[Any] = []
         self.threshold: int | None = None
         self.holds_threshold = False
+        self.refused = False
         self.met = False
         self.known: Callable[[str], Reading | None] = _ask
 
@@ -243,6 +245,7 @@ def _connection_overrides(cls: Any) -> dict[str, Any]:
 
     return {
         "_exec_command": _exec_command,
+        "_pgpoolsafe_exec_command": exec_command,
         "adapters": property(guarded_adapters, doc=cls.adapters.__doc__),
         "prepare_threshold": property(threshold.fget, set_threshold, doc=threshold.__doc__),
     }
@@ -256,6 +259,7 @@ def _cursor_overrides(cls: Any) -> dict[str, Any]:
         overrides[name] = _many_override(getattr(cls, name))
     if hasattr(cls, "_declare_gen"):
         overrides["_declare_gen"] = _declare_override(cls._declare_gen)
+        overrides["_close_gen"] = _close_override(cls._close_gen)
     return overrides
 
 
@@ -326,6 +330,17 @@ def _declare_override(send: Any) -> Any:
     return _declare_gen
 
 
+def _close_override(close: Any) -> Any:
+    def _close_gen(self: Any) -> Any:
+        if self._withhold and self._conn._pgpoolsafe.refused:
+            # As if not declared by us: psycopg then asks first whether the cursor exists,
+            # and the error of a CLOSE does not hide why the transaction was refused.
+            self._described = False
+        return close(self)
+
+    return _close_gen
+
+
 # cursors
 
 
@@ -350,7 +365,6 @@ def _release_cursors_of(conn: BaseConnection[Any]) -> None:
     for cursor in _cursors_of(conn):
         if hasattr(type(cursor), "_pgpoolsafe_guarded"):
             cursor.__class__ = type(cursor).__mro__[1]
-
 
 
 class One:

@@ -12,7 +12,8 @@ import os
 import secrets
 import socket
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, MutableMapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,9 @@ logger = logging.getLogger("pgpoolsafe")
 
 Gen = Generator[Any, Any, Any]
 
+Poolers = MutableMapping[Any, Pooler]
+"""What was learnt, by endpoint."""
+
 IDLE = pq.TransactionStatus.IDLE
 
 
@@ -50,21 +54,29 @@ def meet_without_asking(conn: Any, seat: Any) -> bool:
         _met(conn, seat, owner.override)
         return True
     greeting = greet(conn)
-    pooler = first_look(greeting) or _remembered(owner, greeting)
+    pooler = first_look(greeting) or _remembered(owner.poolers, greeting)
     if pooler is not None:
         owner.poolers[greeting.endpoint] = pooler
         _met(conn, seat, pooler)
         return True
-    if conn._pipeline or conn.pgconn.transaction_status != IDLE:
+    if not is_free(conn):
         # Judge by what is known; ask when the connection is free.
         seat.guard.meet(conclude(greeting, None))
         return True
     return False
 
 
-def _remembered(owner: Any, greeting: Greeting) -> Pooler | None:
+def is_free(conn: Any) -> bool:
+    """Whether a question can be asked without touching what the user has under way."""
+    pipeline = conn._pipeline
+    if pipeline and (pipeline.command_queue or pipeline.result_queue):
+        return False
+    return bool(conn.pgconn.transaction_status == IDLE)
+
+
+def _remembered(poolers: Poolers, greeting: Greeting) -> Pooler | None:
     """What was learnt of the endpoint, unless this greeting contradicts it."""
-    pooler: Pooler | None = owner.poolers.get(greeting.endpoint)
+    pooler = poolers.get(greeting.endpoint)
     if pooler is not None and pooler.product == "direct" and greeting.impossible_pid:
         return None
     return pooler
@@ -72,7 +84,27 @@ def _remembered(owner: Any, greeting: Greeting) -> Pooler | None:
 
 def meet_by_asking(conn: Any, seat: Any) -> Gen:
     """Generator: send the probe, and tell the guard what it says."""
+    pooler = yield from _asked(conn, greet(conn), seat.owners[-1].poolers)
+    _met(conn, seat, pooler)
+
+
+def examine(conn: Any, poolers: Poolers) -> Gen:
+    """Generator: the pooler that a connection leads to, guarded or not.
+
+    `poolers` is what has been learnt of endpoints; what is learnt now is added to it.
+    """
     greeting = greet(conn)
+    pooler = first_look(greeting) or _remembered(poolers, greeting)
+    if pooler is not None:
+        poolers[greeting.endpoint] = pooler
+        return pooler
+    if not is_free(conn):
+        return conclude(greeting, None)
+    return (yield from _asked(conn, greeting, poolers))
+
+
+def _asked(conn: Any, greeting: Greeting, poolers: Poolers) -> Gen:
+    """Generator: what the probe says; noted only if there was an answer."""
     probe = new_probe(secrets.token_hex(8), with_prepare=greeting.can_close_prepared)
     try:
         answer = yield from _ask(conn.pgconn, probe)
@@ -80,13 +112,14 @@ def meet_by_asking(conn: Any, seat: Any) -> Gen:
         logger.info("the pooler probe failed (%s); judging by the greeting", error)
         answer = None
     pooler = conclude(greeting, answer)
-    seat.owners[-1].poolers[greeting.endpoint] = pooler
-    _met(conn, seat, pooler)
+    if answer is not None:
+        poolers[greeting.endpoint] = pooler
+    return pooler
 
 
 def _met(conn: Any, seat: Any, pooler: Pooler) -> None:
     guard = seat.guard
-    guard.meet(pooler)
+    guard.meet(_as_libpq_can(pooler))
     seat.met = True
     seat.settle()
     logger.debug("connected to %s: %s", pooler, "; ".join(pooler.evidence))
@@ -94,6 +127,18 @@ def _met(conn: Any, seat: Any, pooler: Pooler) -> None:
         driver.keep_prepares_off(conn, seat)
     elif guard.loses_named_prepares and conn.prepare_threshold is not None:
         _report_named_prepares(conn, guard, pooler)
+
+
+def _as_libpq_can(pooler: Pooler) -> Pooler:
+    """Before version 17 libpq cannot close a prepared statement by the protocol.
+
+    psycopg then sends DEALLOCATE with the name, which a pooler that renames statements
+    does not know (psycopg's documentation on prepared statements).
+    """
+    if capabilities.has_send_close_prepared() or not pooler.prepared:
+        return pooler
+    reason = "this libpq cannot close a prepared statement by the protocol"
+    return replace(pooler, prepared=False, evidence=(*pooler.evidence, reason))
 
 
 def _report_named_prepares(conn: Any, guard: Any, pooler: Pooler) -> None:
@@ -131,7 +176,7 @@ def greet(conn: Any) -> Greeting:
         backend_pid=pgconn.backend_pid,
         parameters=_parameters(pgconn),
         server_version=pgconn.server_version,
-        requested_application_name=_option(pgconn, b"application_name"),
+        requested_application_name=option_of(pgconn, b"application_name"),
         local_port=_local_port(pgconn),
         dialled_port=int(_decoded(pgconn.port) or 0) or None,
         can_close_prepared=capabilities.has_send_close_prepared(),
@@ -143,7 +188,7 @@ def _parameters(pgconn: Any) -> dict[str, str]:
     return {name: _decoded(value) for name, value in pairs if value is not None}
 
 
-def _option(pgconn: Any, keyword: bytes) -> str | None:
+def option_of(pgconn: Any, keyword: bytes) -> str | None:
     values = [option.val for option in pgconn.info if option.keyword == keyword]
     return _decoded(values[0]) if values and values[0] is not None else None
 
@@ -172,11 +217,14 @@ def _ask(pgconn: Any, probe: Probe) -> Gen:
     if probe.name is not None:
         commands.append(partial(pgconn.send_close_prepared, probe.name))
     commands.append(pgconn.pipeline_sync)
-    pgconn.enter_pipeline_mode()
+    users_pipeline = pgconn.pipeline_status != pq.PipelineStatus.OFF
+    if not users_pipeline:
+        pgconn.enter_pipeline_mode()
     try:
         results = yield from _results(pgconn, commands, len(commands))
     finally:
-        pgconn.exit_pipeline_mode()
+        if not users_pipeline:
+            pgconn.exit_pipeline_mode()
     for result in results:
         if result.status == pq.ExecStatus.TUPLES_OK and result.ntuples:
             return ProbeAnswer.from_row([result.get_value(0, i) for i in range(result.nfields)])

@@ -16,8 +16,6 @@ from psycopg_pool.base import BasePool
 
 from . import psycopg as driver
 
-__all__ = ["BasePool", "Pool"]
-
 
 class Pool:
     """The attachment of one pool."""

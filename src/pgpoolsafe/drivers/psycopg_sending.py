@@ -219,13 +219,14 @@ def _refuse_end(
     An exception that is already on its way is never masked: then it becomes a warning.
     """
     if conn._pipeline:
-        yield from type(conn).__mro__[1]._exec_command(conn, b"ROLLBACK")
+        yield from conn._pgpoolsafe_exec_command(b"ROLLBACK")
     elif conn.pgconn.transaction_status != IDLE:
         conn.pgconn.send_query(guard.undo_text().encode(conn.pgconn._encoding))
         for result in (yield from execute(conn.pgconn)):
             if result.status == FATAL_ERROR:
                 raise error_from_result(result, encoding=conn.pgconn._encoding) from error
     guard.books.end()
+    conn._tpc = None  # a refused PREPARE TRANSACTION is over, nothing is prepared
     conn._prepared.clear()
     yield from conn._prepared.maintain_gen(conn)
     if rollback and in_flight is not None:
@@ -266,5 +267,3 @@ def _text(conn: Any, query: Any) -> str | None:
 def _like(conn: Any, query: Any, text: str) -> Any:
     """A text in the type of the user's query."""
     return text.encode(conn.pgconn._encoding) if isinstance(query, bytes) else text
-
-

@@ -16,8 +16,6 @@ from sqlalchemy.engine import Engine
 
 from . import psycopg as driver
 
-__all__ = ["Engine", "Engines"]
-
 
 class Engines:
     """The attachment of one engine."""

@@ -81,10 +81,20 @@ class Pooler:
             return Answer.TRACKED
         return self.answers.get(kind, Answer.UNKNOWN)
 
+    @property
+    def label(self) -> str:
+        """`PgBouncer 1.26.1, transaction pooling`: for use inside parentheses."""
+        return ", ".join(self._words)
+
     def __str__(self) -> str:
+        """`PgBouncer 1.26.1 (transaction pooling)`: for use inside a sentence."""
+        name, *mode = self._words
+        return f"{name} ({mode[0]})" if mode else name
+
+    @property
+    def _words(self) -> list[str]:
         if self.product == "direct":
-            return "a direct connection"
+            return ["a direct connection"]
         version = ".".join(map(str, self.version)) if self.version else ""
-        name = f"{self.title} {version}".strip()
         mode = f"{self.mode.value} pooling" if self.mode else "pool mode unknown"
-        return f"{name} ({mode})"
+        return [f"{self.title} {version}".strip(), mode]

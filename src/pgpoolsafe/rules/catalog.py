@@ -358,7 +358,7 @@ _ROWS = (
         },
         fix="close the quote or comment; the server refuses the text as it is",
         matches=((EffectKind.UNREADABLE, Verb.ACQUIRE),),
-        bad=("SET work_mem = 'unclosed",),
+        bad=("SELECT 'unclosed; SET work_mem = 1", "/* LISTEN jobs"),
         good=("SELECT 1",),
     ),
     Rule(
@@ -371,6 +371,21 @@ _ROWS = (
         },
         fix="connect with autocommit, or have the pool set to transaction mode",
         references=("https://www.pgbouncer.org/features.html",),
+    ),
+    Rule(
+        name="startup-options",
+        title="Settings in the connection's options that the pooler refuses or drops",
+        what="{name} in the connection's options does not arrive",
+        why={
+            Answer.LEAKS: "{pooler} sets {name} on a server connection that other clients share",
+            Answer.LOST: "{pooler} lets the client in and drops {name} without a word",
+            Answer.ERRORS: "{pooler} refuses the connection because of {name}",
+        },
+        fix="ALTER ROLE … SET {name} = …, or SET LOCAL in the transactions that need it",
+        references=(
+            "https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-OPTIONS",
+            "https://www.pgbouncer.org/config.html#ignore_startup_parameters",
+        ),
     ),
 )
 

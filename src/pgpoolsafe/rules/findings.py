@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 from ..poolers.answers import Pooler
@@ -42,8 +44,13 @@ class Location:
     line: int
     function: str
 
+    @property
+    def place(self) -> str:
+        """`file:line`, the file relative to the working directory where it lies below it."""
+        return f"{self.file.removeprefix(_here())}:{self.line}"
+
     def __str__(self) -> str:
-        return f"{self.file}:{self.line} in {self.function}()"
+        return f"{self.place} in {self.function}()"
 
 
 @dataclass(frozen=True)
@@ -74,9 +81,9 @@ class Finding:
     @property
     def line(self) -> str:
         """One line for logs."""
-        at = f" at {self.location.file}:{self.location.line}" if self.location else ""
+        at = f" at {self.location.place}" if self.location else ""
         done = f"; sent as {self.sent}" if self.sent else ""
-        return f"{self.rule}: {self.what} ({self.pooler}){at}{done}"
+        return f"{self.rule}: {self.what} ({self.pooler.label}){at}{done}"
 
     def __str__(self) -> str:
         at = f"\n  at {self.location}" if self.location else ""
@@ -85,6 +92,14 @@ class Finding:
             f"  why:   {self.why}\n  fix:   {self.fix}\n"
             f"  allow: {self.allow}\n  docs:  docs/rules/{self.rule}.md"
         )
+
+
+def _here() -> str:
+    """The working directory with its separator; empty where it was removed under us."""
+    try:
+        return f"{Path.cwd()}{os.sep}"
+    except FileNotFoundError:
+        return ""
 
 
 def shorten(statement: str) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from ..effects import Effect, EffectKind, Statement, Verb
+from ..effects import Effect, EffectKind, Scope, Statement, Verb
 
 _K, _V = EffectKind, Verb
 
 _SUBJECTS = {
-    (_K.SETTING, _V.ACQUIRE): "SET {name}",
-    (_K.SETTING, _V.RELEASE): "RESET {name}",
     (_K.ADVISORY_LOCK, _V.ACQUIRE): "pg_advisory_lock({name})",
     (_K.ADVISORY_LOCK, _V.RELEASE): "pg_advisory_unlock({name})",
     (_K.CHANNEL, _V.ACQUIRE): "LISTEN {name}",
@@ -31,22 +29,30 @@ _ROLES = {"role": "ROLE", "session_authorization": "SESSION AUTHORIZATION"}
 def subject(effect: Effect, statement: Statement) -> str:
     """`SET search_path`, `pg_advisory_lock(42)`, `SET work_mem in a DO block`, …"""
     text = _subject(effect, statement)
-    return f"{text} in a DO block" if statement.command == "DO" else text
+    inside = statement.command == "DO" and effect.kind is not _K.OPAQUE_CODE
+    return f"{text} in a DO block" if inside else text
 
 
 def _subject(effect: Effect, statement: Statement) -> str:
     if effect.function:
         return f"{effect.function}({effect.name or '…'})"
     if effect.kind is EffectKind.ROLE:
-        verb = "RESET" if effect.verb is Verb.RELEASE else "SET"
-        return f"{verb} {_ROLES.get(effect.name, 'ROLE')}"
+        return f"{_set(effect)} {_ROLES.get(effect.name, 'ROLE')}"
     if statement.command == "UPDATE" and effect.kind is EffectKind.SETTING:
         return f"UPDATE pg_settings ({effect.name or '…'})"
     name = effect.name or (_ALL.get(effect.kind, "…") if effect.verb is Verb.RELEASE else "…")
     if effect.kind is EffectKind.EVERYTHING:
         name = name.upper()
+    if effect.kind is EffectKind.SETTING:
+        return f"{_set(effect)} {name}"
     template = _SUBJECTS.get((effect.kind, effect.verb), "this {command}")
     return template.format(name=name, command=statement.command or "text")
+
+
+def _set(effect: Effect) -> str:
+    if effect.scope is Scope.TRANSACTION:
+        return "SET LOCAL"
+    return "RESET" if effect.verb is Verb.RELEASE else "SET"
 
 
 def setting_name(effect: Effect) -> str:

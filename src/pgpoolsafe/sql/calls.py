@@ -15,15 +15,17 @@ from .phrases import Phrase, Source
 
 # The keywords of SQL and PL/pgSQL that an expression can follow. After any other word
 # the name is that of a table, an alias or a declaration.
-_BEFORE_EXPRESSION = frozenset(
-    """
+_BEFORE_EXPRESSION_WORDS = """
     all and any array assert asymmetric between both by call case content default distinct
     document else elsif elseif escape execute for from groups having if ilike in join lateral
-    leading like limit loop next not offset on or overlaps passing perform placing query
-    range return returning reverse row rows select some symmetric then to trailing until
-    using value values when where while zone
-    """.split()
-)
+    leading like limit loop next not offset on or overlaps passing perform placing query range
+    return returning reverse row rows select some symmetric then to trailing until using variadic value
+    values when where while zone
+"""
+_BEFORE_EXPRESSION = frozenset(_BEFORE_EXPRESSION_WORDS.split())
+
+QUERY = frozenset({"select", "values", "table", "with", "insert", "update", "delete", "merge", "("})
+"""What a query can begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def _stands_for_a_value(source: Source, at: int, lo: int) -> bool:
         return before.code in _BEFORE_EXPRESSION
     if before.code == ")":
         return _is_distinct_on(source, at - 1)
-    return before.kind is not Kind.QUOTED and before.code not in (".", "]")
+    return before.kind is not Kind.QUOTED and before.code not in (".", "]", "::")
 
 
 def _is_distinct_on(source: Source, at: int) -> bool:
@@ -95,7 +97,11 @@ def _is_distinct_on(source: Source, at: int) -> bool:
 def _begins_cte(source: Source, at: int) -> bool:
     """Whether it is `name (columns) AS (…)` in a WITH list."""
     end = source.step(at)
-    return source.code(end) == "as" and source.code(end + 1) in ("(", "not", "materialized")
+    if source.code(end) != "as":
+        return False
+    if source.code(end + 1) in ("not", "materialized"):
+        return True
+    return source.code(end + 1) == "(" and source.code(end + 2) in QUERY
 
 
 def _call(phrase: Phrase, path: tuple[str, ...], at: int) -> Call:

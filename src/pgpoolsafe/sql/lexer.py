@@ -87,7 +87,7 @@ _MASTER = rf"""
   | (?P<punctuation>[,()\[\];])
   | (?P<string>'[^']*'(?!'|[ \t\f\v]*(?:--|[\n\r])))
   | (?P<number>0[xX][0-9A-Fa-f_]+ | 0[oO][0-7_]+ | 0[bB][01_]+
-      | (?:[0-9][0-9_]*(?:\.(?!\.)[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9]+)?)
+      | (?:[0-9][0-9_]*(?:\.(?!\.)[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?)
   | (?P<quote>(?:[eEbBxXnN]|[uU]&)?')
   | (?P<double_quote>(?:[uU]&)?")
   | (?P<line_comment>--[^\n\r]*)
@@ -116,7 +116,9 @@ _COUNTED = re.compile(r"%(?:%|\(([^()]*)\)[sbt]|[sbt])")
 _ALLOW = re.compile(r"pgpoolsafe:\s*allow\s+([\w-]+(?:\s*,\s*[\w-]+)*)", re.IGNORECASE)
 
 _PLAIN_END = re.compile(r"''|'")
+_BITS_END = re.compile(r"'")
 _ESCAPED_END = re.compile(r"\\.|''|'", re.DOTALL)
+_CLOSING = {"e": _ESCAPED_END, "b": _BITS_END, "x": _BITS_END}
 _NAME_END = re.compile(r'""|"')
 _COMMENT_MARK = re.compile(r"/\*|\*/")
 _REST_OF_LINE = re.compile(r"[ \t\f\v]*(?:--[^\n\r]*)?[\n\r][ \t\n\r\f\v]*")
@@ -185,7 +187,7 @@ class _Scanner:
 
     def quote(self, start: int, end: int) -> int:
         prefix = self.text[start : end - 1].lower()
-        closing = _ESCAPED_END if prefix == "e" else _PLAIN_END
+        closing = _CLOSING.get(prefix, _PLAIN_END)
         bodies: list[str] = []
         begin: int | None = end
         while begin is not None:

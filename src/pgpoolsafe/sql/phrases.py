@@ -17,6 +17,8 @@ UNKNOWN = ""
 """A name that is there but cannot be told (no PostgreSQL name is empty)."""
 
 _CLOSES = {")": "(", "]": "["}
+_PAIRS = frozenset("()[]")
+_NAMES = frozenset({Kind.WORD, Kind.QUOTED, Kind.PARAM, Kind.OTHER})
 _NOTHING = Token(Kind.SYMBOL, "", 0, 0)
 
 
@@ -25,12 +27,14 @@ class Source:
     """The tokens of one text; `closing` and `opening` pair parentheses and brackets.
 
     `level`: 0 for a text that a driver sends, 1 for code inside it, and so on.
+    `words` holds the value of every token: what is not in it need not be looked for.
     """
 
     tokens: list[Token]
     level: int = 0
     complete: bool = True
     allowed: frozenset[str] = frozenset()
+    words: set[str] = field(default_factory=set)
     closing: dict[int, int] = field(default_factory=dict)
     opening: dict[int, int] = field(default_factory=dict)
 
@@ -46,18 +50,20 @@ class Source:
 def source(text: str, *, level: int = 0) -> Source:
     """Scan a text; only at level 0 are there placeholders that a driver fills in."""
     scanned = scan(text, placeholders=level == 0)
-    result = Source(scanned.tokens, level, scanned.complete, scanned.allowed)
-    _pair(result)
+    words = {token.value for token in scanned.tokens}
+    result = Source(scanned.tokens, level, scanned.complete, scanned.allowed, words)
+    if "(" in words or "[" in words:
+        _pair(result)
     return result
 
 
 def _pair(source: Source) -> None:
     stack: list[int] = []
-    for at, token in enumerate(source.tokens):
-        code = token.code
-        if code in ("(", "["):
+    brackets = [(at, token.code) for at, token in enumerate(source.tokens) if token.code in _PAIRS]
+    for at, code in brackets:
+        if code not in _CLOSES:
             stack.append(at)
-        elif code in _CLOSES and stack and source.tokens[stack[-1]].code == _CLOSES[code]:
+        elif stack and source.tokens[stack[-1]].code == _CLOSES[code]:
             begin = stack.pop()
             source.closing[begin] = at
             source.opening[at] = begin
@@ -115,6 +121,9 @@ class Phrase:
 def statements(source: Source) -> Iterator[Phrase]:
     """Cut at semicolons outside parentheses and outside BEGIN ATOMIC … END; none is empty."""
     lo, end = 0, len(source.tokens)
+    if ";" not in source.words and end:
+        yield Phrase(source, 0, end)
+        return
     while lo < end:
         hi = _statement_end(source, lo)
         if hi > lo:
@@ -185,16 +194,25 @@ class Words:
     def name(self) -> Part | None:
         """Take a name or a placeholder that stands for one; None if neither is there.
 
-        UNKNOWN for a placeholder of which nothing is known.
+        UNKNOWN for a placeholder of which nothing is known, and for a name that is only
+        partly written: where nothing separates it from something computed.
         """
         token = self.token()
-        if token.is_name:
+        if token.kind not in _NAMES:
+            return None
+        self.at += 1
+        parts = 1
+        while self._continues():
             self.at += 1
-            return token.value
-        if token.kind is Kind.PARAM or token.kind is Kind.OTHER:
-            self.at += 1
-            return token.bound or UNKNOWN
-        return None
+            parts += 1
+        if parts > 1:
+            return UNKNOWN
+        return token.value if token.is_name else token.bound or UNKNOWN
+
+    def _continues(self) -> bool:
+        before, token = self.token(-1), self.token()
+        computed = Kind.OTHER in (before.kind, token.kind)
+        return computed and token.kind in _NAMES and token.start == before.end
 
     def path(self) -> tuple[Part, ...]:
         """Take a name with its qualifiers, `a.b.c`; () if there is none."""

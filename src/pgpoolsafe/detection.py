@@ -1,0 +1,230 @@
+"""`detect()` and `require()`: what a target leads to, and whether that is the right place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, overload
+
+from .endpoint_check import Requirement, refuse, requirement
+from .errors import ConfigurationError
+from .install import Installation, installation_of
+from .poolers.answers import Pooler
+from .rules.findings import caller
+from .rules.policy import make_policy
+from .rules.reporting import Reporter
+from .startup_options import startup_findings
+from .targets import Kind, address_of, kind_of
+
+if TYPE_CHECKING:
+    import psycopg
+    import psycopg_pool
+    import sqlalchemy
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from .drivers.psycopg_sight import Sight
+
+    SyncTarget = psycopg.Connection[Any] | sqlalchemy.Engine | psycopg_pool.ConnectionPool[Any]
+    AsyncTarget = psycopg.AsyncConnection[Any] | AsyncEngine | psycopg_pool.AsyncConnectionPool[Any]
+
+_ASYNC = (Kind.ASYNC_CONNECTION, Kind.ASYNC_ENGINE, Kind.ASYNC_POOL)
+_PSYCOPG = ("psycopg", "psycopg_async")
+
+
+@overload
+def detect(target: str) -> Pooler: ...
+@overload
+def detect(target: SyncTarget) -> Pooler: ...
+@overload
+def detect(target: AsyncTarget) -> Awaitable[Pooler]: ...
+def detect(target: Any) -> Any:
+    """What a target leads to: a pooler, its mode, what it keeps, and the evidence.
+
+    target: a DSN (`host=… dbname=…`), a URL (`postgresql://…`, also with a driver's name, as
+        SQLAlchemy has it), a service's name, a SQLAlchemy Engine or AsyncEngine, a psycopg
+        connection or a psycopg_pool pool. For an asynchronous target the result is awaited.
+
+    A text is connected to, with a timeout of 10 s unless it states one. Costs at most one
+    round trip (one more, if settings stand in the connection's options), and none where the
+    address or the greeting tells, or an Installation has found out before. A connection in
+    the middle of a transaction is asked nothing: then the result may be "unknown".
+    Settings in the options that the pooler refuses or drops are reported by the rule
+    `startup-options`: a SessionStateWarning, unless it is set to another level.
+    Raises TypeError on another target, ConfigurationError on a text that cannot be read,
+    and the driver's error where there is no connection to be had.
+    """
+    if kind_of(target) in _ASYNC:
+        return _detect_later(target)
+    return _reported(target, _see(target)).pooler
+
+
+@overload
+def require(
+    target: str,
+    *,
+    direct: bool | None = None,
+    pool_mode: str | None = None,
+    product: str | None = None,
+) -> Pooler: ...
+@overload
+def require(
+    target: SyncTarget,
+    *,
+    direct: bool | None = None,
+    pool_mode: str | None = None,
+    product: str | None = None,
+) -> Pooler: ...
+@overload
+def require(
+    target: AsyncTarget,
+    *,
+    direct: bool | None = None,
+    pool_mode: str | None = None,
+    product: str | None = None,
+) -> Awaitable[Pooler]: ...
+def require(
+    target: Any,
+    *,
+    direct: bool | None = None,
+    pool_mode: str | None = None,
+    product: str | None = None,
+) -> Any:
+    """Make sure, at start-up, that a target leads to the right place; returns what is there.
+
+    target: as for `detect()`; asynchronous ones are awaited.
+    direct: True: no pooler in between; False: some pooler.
+    pool_mode: "session", "transaction" or "statement". A proxy whose mode cannot be told
+        counts as "transaction", as everywhere, and as nothing else.
+    product: such as "pgbouncer" or "pgbouncer>=1.21" (at least that version).
+
+    Raises WrongEndpointError, which says what is there, why it is thought so, and what to
+    type; also when it cannot be told. ConfigurationError: nothing is required, or an option
+    is wrong. Otherwise as `detect()`.
+    """
+    wanted = requirement(direct=direct, pool_mode=pool_mode, product=product)
+    if kind_of(target) in _ASYNC:
+        return _require_later(target, wanted)
+    return _fitting(_reported(target, _see(target)), wanted)
+
+
+async def _detect_later(target: Any) -> Pooler:
+    return _reported(target, await _see_later(target)).pooler
+
+
+async def _require_later(target: Any, wanted: Requirement) -> Pooler:
+    return _fitting(_reported(target, await _see_later(target)), wanted)
+
+
+def _fitting(sight: Sight, wanted: Requirement) -> Pooler:
+    reason = wanted.unmet_by(sight.pooler)
+    if reason is not None:
+        raise refuse(sight.pooler, sight.endpoint, wanted, reason)
+    return sight.pooler
+
+
+def _reported(target: Any, sight: Sight) -> Sight:
+    """Tell what becomes of the settings in the options, as the rule's level says."""
+    installation = _installation(target)
+    policy = installation.policy if installation else make_policy()
+    findings = startup_findings(
+        sight.pooler, sight.startup, role=sight.endpoint.user, policy=policy, location=caller()
+    )
+    reporter = installation.reporter if installation else Reporter()
+    reporter.report(findings)
+    return sight
+
+
+# looking
+
+
+def _see(target: Any) -> Sight:
+    kind = kind_of(target)
+    if kind is Kind.TEXT:
+        return _see_text(target)
+    if kind is Kind.POOL:
+        with target.connection() as conn:
+            return _see_connection(conn, target)
+    if kind is Kind.CONNECTION:
+        return _see_connection(target, target)
+    if target.dialect.driver not in _PSYCOPG:
+        return _see_text(_url_of(target))
+    raw = target.raw_connection()
+    try:
+        return _see_connection(raw.driver_connection, target)
+    finally:
+        raw.close()
+
+
+async def _see_later(target: Any) -> Sight:
+    kind = kind_of(target)
+    if kind is Kind.ASYNC_POOL:
+        async with target.connection() as conn:
+            return await _see_async_connection(conn, target)
+    if kind is Kind.ASYNC_CONNECTION:
+        return await _see_async_connection(target, target)
+    if target.dialect.driver not in _PSYCOPG:
+        return await asyncio.to_thread(_see_text, _url_of(target))
+    async with target.connect() as connection:
+        raw = await connection.get_raw_connection()
+        return await _see_async_connection(raw.driver_connection, target)
+
+
+def _see_connection(conn: Any, target: Any) -> Sight:
+    generator = _sight(conn, target)
+    with conn.lock:
+        found: Sight = conn.wait(generator)
+    return found
+
+
+async def _see_async_connection(conn: Any, target: Any) -> Sight:
+    generator = _sight(conn, target)
+    async with conn.lock:
+        found: Sight = await conn.wait(generator)
+    return found
+
+
+def _sight(conn: Any, target: Any) -> Any:
+    from .drivers.psycopg_sight import sight
+
+    installation = _installation(target)
+    if installation is None:
+        return sight(conn, {})
+    return sight(conn, installation.poolers, installation.override)
+
+
+def _see_text(text: str) -> Sight:
+    address = address_of(text)
+    from .drivers.psycopg_sight import come_without_what_is_refused, with_refused
+
+    visitor, refused = come_without_what_is_refused(address.parameters, address.timeout)
+    try:
+        return with_refused(visitor.look(), refused)
+    finally:
+        visitor.close()
+
+
+def _url_of(engine: Any) -> str:
+    """The address of an engine on another driver, to be visited with psycopg."""
+    if engine.dialect.name != "postgresql":
+        raise TypeError(f"an engine on {engine.dialect.name} is no way to PostgreSQL")
+    url: str = engine.url.render_as_string(hide_password=False)
+    if not engine.url.host and not engine.url.query:
+        raise ConfigurationError("the engine's URL names no host: hand over a DSN instead")
+    return url
+
+
+def _installation(target: Any) -> Installation | None:
+    """The guard on the target, or on the whole process."""
+    if isinstance(target, str):
+        return installation_of(None)
+    return installation_of(target) or _owner(target) or installation_of(None)
+
+
+def _owner(target: Any) -> Installation | None:
+    """The guard on the engine or pool that a connection comes from."""
+    if kind_of(target) not in (Kind.CONNECTION, Kind.ASYNC_CONNECTION):
+        return None
+    from .drivers.psycopg import seat_of
+
+    seat = seat_of(target)
+    return seat.owners[-1] if seat is not None and seat.owners else None

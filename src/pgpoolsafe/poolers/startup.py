@@ -1,0 +1,273 @@
+"""What becomes of settings in the connection string: `options=-c statement_timeout=2s`.
+
+PostgreSQL applies them for the session. A pooler shares its server connections among clients
+that asked for different things, so most of them refuse such settings, or drop them. One row
+per product and versions; what an operator may have configured otherwise can be seen once the
+connection stands (`arrived`).
+
+Values are read to compare them with what the server says, and are never in a message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from .answers import Pooler
+from .products import TITLES, Version
+
+
+class Reception(Enum):
+    """What becomes of one setting that a client asks for when it connects."""
+
+    APPLIED = "applied"
+    """It is in force for this client."""
+    REJECTED = "rejected"
+    """The pooler refuses the connection."""
+    DROPPED = "dropped"
+    """The pooler accepts the connection and forgets the setting, without a word."""
+    UNKNOWN = "unknown"
+    """Nobody has measured or documented it, or the version decides."""
+
+
+_FIVE = frozenset(
+    {"application_name", "client_encoding", "datestyle", "standard_conforming_strings", "timezone"}
+)
+_SIX = _FIVE | {"intervalstyle"}
+_REPORTED = _SIX | {
+    "default_transaction_read_only",
+    "scram_iterations",
+    "search_path",
+    "session_authorization",
+}
+_ODYSSEY = _FIVE | {
+    "search_path",
+    "statement_timeout",
+    "work_mem",
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "default_table_access_method",
+    "default_toast_compression",
+    "check_function_bodies",
+    "default_transaction_isolation",
+    "default_transaction_read_only",
+    "default_transaction_deferrable",
+    "transaction_isolation",
+    "transaction_read_only",
+    "role",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StartupRow:
+    """What one product does, from version `since` up to but not including `before`.
+
+    `since` None: the row for a version nobody has stated. `applied`: settings (lower case)
+    that arrive; `unsure`: those that arrive in some versions; `others`: what becomes of all
+    other settings.
+    """
+
+    product: str
+    others: Reception
+    source: str
+    since: Version | None = ()
+    before: Version | None = None
+    applied: frozenset[str] = frozenset()
+    unsure: frozenset[str] = frozenset()
+
+    def covers(self, pooler: Pooler) -> bool:
+        """Whether the row speaks for this pooler."""
+        if self.product != pooler.product:
+            return False
+        if self.since is None or pooler.version is None:
+            return self.since is None or (self.since == () and self.before is None)
+        return self.since <= pooler.version and (
+            self.before is None or pooler.version < self.before
+        )
+
+
+_PGBOUNCER = "pgbouncer.org/config.html: ignore_startup_parameters, track_extra_parameters"
+
+ROWS: tuple[StartupRow, ...] = (
+    StartupRow(
+        "direct", Reception.APPLIED, "postgresql.org/docs/current/libpq-connect.html: options"
+    ),
+    # Before 1.20 it refuses `options` as a whole, whatever stands in it.
+    StartupRow("pgbouncer", Reception.REJECTED, f"measured (1.18); {_PGBOUNCER}", before=(1, 20)),
+    StartupRow(
+        "pgbouncer", Reception.REJECTED, f"measured (1.24.1); {_PGBOUNCER}",
+        since=(1, 20), before=(1, 26), applied=_SIX,
+    ),
+    StartupRow(
+        "pgbouncer", Reception.REJECTED, f"measured (1.26.1); {_PGBOUNCER}",
+        since=(1, 26), applied=_REPORTED,
+    ),
+    StartupRow(
+        "pgbouncer", Reception.REJECTED, f"measured (1.18, 1.24.1, 1.26.1); {_PGBOUNCER}",
+        since=None, unsure=_REPORTED,
+    ),
+    StartupRow(
+        "odyssey", Reception.DROPPED, "measured (1.5.2); github.com/yandex/odyssey",
+        applied=_ODYSSEY,
+    ),
+    StartupRow("pgagroal", Reception.DROPPED, "measured (1.6.0, 2.1.0)"),
+    StartupRow("pgpool", Reception.APPLIED, "measured (4.7.3)"),
+    StartupRow("pgdog", Reception.APPLIED, "docs.pgdog.dev"),
+    # It reads `options` itself, for the tenant's name among others.
+    StartupRow(
+        "supavisor", Reception.DROPPED, "github.com/supabase/supavisor",
+        applied=frozenset({"search_path", "jit"}),
+    ),
+    # All of them arrive only with sync_server_parameters, which is off by default.
+    StartupRow(
+        "pg_doorman", Reception.DROPPED, "github.com/ozontech/pg_doorman", applied=_SIX
+    ),
+    StartupRow("rds-proxy", Reception.REJECTED, "docs.aws.amazon.com: RDS Proxy limitations"),
+)  # fmt: skip
+"""A product without a row: UNKNOWN."""
+
+
+def received(pooler: Pooler, name: str) -> Reception:
+    """What this pooler does with a setting in `options`, as far as is known of its product."""
+    row = next((row for row in ROWS if row.covers(pooler)), None)
+    if row is None or name.lower() in row.unsure:
+        return Reception.UNKNOWN
+    return Reception.APPLIED if name.lower() in row.applied else row.others
+
+
+def arrived(pooler: Pooler, name: str, source: str | None, *, equal: bool) -> Reception:
+    """The same once a connection with the setting stands.
+
+    `source`: of the setting in pg_settings, None if it is not listed there; `equal`: whether
+    the server shows the value that was asked for. PgBouncer sends SET only for what differs
+    on the server connection, so the source alone proves little.
+    """
+    expected = received(pooler, name)
+    if expected is Reception.APPLIED or equal or source == "client":
+        return Reception.APPLIED
+    if source is None or source == "session":
+        # Not listed; or set by a SET: the pooler's for this client, or another client's.
+        return Reception.UNKNOWN
+    return Reception.DROPPED
+
+
+# options
+
+
+def settings_in(options: str) -> Mapping[str, str]:
+    """The settings that a string like `-c work_mem=1MB --search_path=app` asks for.
+
+    Names in lower case. Split as the server does (pg_split_opts): at white space, a backslash
+    takes the next character as it is. A word without a dash is for the provider's routing
+    (`endpoint=…`); a switch that is no setting (`-e`) is taken as its own name.
+    """
+    found: dict[str, str] = {}
+    words = iter(re.sub(r"\\(.)", r"\1", word) for word in re.findall(r"(?:\\.|[^\s\\])+", options))
+    for word in words:
+        if word.startswith("--"):
+            name, _, value = word[2:].partition("=")
+            found[name.lower().replace("-", "_")] = value
+        elif word.startswith("-c"):
+            name, _, value = (word[2:] or next(words, "")).partition("=")
+            found[name.lower()] = value
+        elif word.startswith("-"):
+            found[word] = ""
+    return found
+
+
+# what a pooler says when it refuses
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A connection that was refused for a startup parameter.
+
+    `product` is who says such a thing; `since` the version from which it does, if one is
+    implied, and `before` the first that no longer does; `name` the parameter, None if the
+    text names none (or names `options` as a whole).
+    """
+
+    product: str
+    name: str | None
+    since: Version | None = None
+    before: Version | None = None
+
+    @property
+    def title(self) -> str:
+        """The product for people."""
+        return TITLES[self.product]
+
+
+_NAME = r"(?P<name>[\w.]+)"
+_REFUSALS: tuple[tuple[str, Refusal], ...] = (
+    (
+        rf"unsupported startup parameter in options: {_NAME}",
+        Refusal("pgbouncer", None, since=(1, 20)),
+    ),
+    (
+        "unsupported options startup parameter: only '-c config=val'",
+        Refusal("pgbouncer", None, since=(1, 20)),
+    ),
+    ("unsupported startup parameter: options", Refusal("pgbouncer", None, before=(1, 20))),
+    (rf"unsupported startup parameter: {_NAME}", Refusal("pgbouncer", None)),
+    ("RDS Proxy currently doesn.t support command-line options", Refusal("rds-proxy", None)),
+    (rf"RDS Proxy currently doesn.t support the option {_NAME}", Refusal("rds-proxy", None)),
+)
+
+
+def refusal_in(error: str) -> Refusal | None:
+    """What an error at connect says about startup parameters; None if it is about others.
+
+    An error at connect has no SQLSTATE (libpq keeps the text only), hence the text.
+    """
+    for pattern, refusal in _REFUSALS:
+        found = re.search(pattern, error)
+        if found:
+            name = found.groupdict().get("name")
+            named = name.rstrip(".") if name else None
+            return Refusal(refusal.product, named, refusal.since, refusal.before)
+    return None
+
+
+# what to do about it
+
+
+def remedies(pooler: Pooler, name: str, role: str = "") -> tuple[str, ...]:
+    """What to do instead, best first; one line each.
+
+    `role` is the login role. `name` may be a switch that is no setting (`-e`).
+    """
+    if name.startswith("-"):
+        return (f"leave {name} out of options: only -c name=value is known to poolers",)
+    quoted = (
+        role if re.fullmatch(r"[a-z_][a-z0-9_]*", role) else '"' + role.replace('"', '""') + '"'
+    )
+    return (
+        f"ALTER ROLE {quoted if role else '…'} SET {name} = …, and take it out of options",
+        f"SET LOCAL {name} = … in the transactions that need it",
+        *_in_pgbouncer(pooler, name),
+    )
+
+
+def _in_pgbouncer(pooler: Pooler, name: str) -> tuple[str, ...]:
+    """What its operator can do, by version; a version not stated gets what holds for all."""
+    if pooler.product != "pgbouncer":
+        return ()
+    version = pooler.version or ()
+    lines = []
+    if version >= (1, 26):
+        lines.append(f"track_extra_parameters = {name} in pgbouncer.ini applies it per client")
+    elif version >= (1, 20):
+        lines.append(
+            f"track_extra_parameters = {name} in pgbouncer.ini helps only if the server reports"
+            " it to clients; else PgBouncer before 1.26 drops it without a word"
+        )
+    ignored = "options" if version and version < (1, 20) else name
+    lines.append(
+        f"ignore_startup_parameters = {ignored} in pgbouncer.ini lets the client in, without"
+        " the setting"
+    )
+    return tuple(lines)

@@ -1,0 +1,77 @@
+"""The pages of the rules about how a connection is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .page import Example, Page
+
+CONNECTIONS: Mapping[str, Page] = {
+    "startup-options": Page.of(
+        story="""
+            Client A's connection string says `options=-c statement_timeout=2s`, which
+            PostgreSQL applies for the session. A pooler has one server connection for A and
+            for B, who asked for something else. PgBouncer refuses A: `unsupported startup
+            parameter in options: statement_timeout` (before 1.20 whatever the options say:
+            `unsupported startup parameter: options`). The usual advice,
+            `ignore_startup_parameters`, lets A in and drops the timeout without a word, as
+            other poolers do from the start: A's runaway query then runs for ever.
+        """,
+        psycopg=Example.of(
+            """
+            conn = psycopg.connect(POOLED_DSN, options="-c statement_timeout=2s")
+            """,
+            """
+            with conn.transaction():
+                conn.execute("SET LOCAL statement_timeout = '2s'")
+                conn.execute("SELECT item FROM orders")
+            """,
+        ),
+        sqlalchemy=Example.of(
+            """
+            engine = create_engine(
+                POOLED_URL, connect_args={"options": "-c statement_timeout=2s"}
+            )
+            """,
+            """
+            with engine.begin() as connection:
+                connection.execute(text("SET LOCAL statement_timeout = '2s'"))
+                connection.execute(text("SELECT item FROM orders"))
+            """,
+        ),
+        django=Example.of(
+            """
+            DATABASES["default"]["OPTIONS"] = {"options": "-c statement_timeout=2s"}
+            """,
+            """
+            # In a migration, once: ALTER ROLE app SET statement_timeout = '2s'
+            DATABASES["default"]["OPTIONS"] = {}
+            """,
+        ),
+        remedy="""
+            `ALTER ROLE app SET statement_timeout = '2s'`: the server applies it to every
+            connection of the role, pooled or not. Where not every program of the role wants
+            it, `SET LOCAL` in the transactions that do. PgBouncer from 1.26 applies what its
+            operator names in `track_extra_parameters`, for each client; 1.20 to 1.25 do so
+            only for settings that the server reports to clients, and drop the others without a
+            word.
+        """,
+        fine="Where the setting is a wish only: `application_name`, say, arrives everywhere.",
+        allow="""
+            pgpoolsafe.install(conn, rules={"startup-options": "ignore"})
+        """,
+        undetected="""
+            `pgpoolsafe.detect()`, `pgpoolsafe.require()` and `pgpoolsafe doctor` look at the
+            options of the connection that they are given; `install()` does not. Whether a
+            setting arrived is asked of the server, except for a custom one (`app.tenant`)
+            that it does not list.
+        """,
+        elsewhere="""
+            PgBouncer and RDS Proxy refuse the connection; Odyssey applies some settings and
+            drops the others; pgagroal, Supavisor and pg_doorman drop them; Pgpool-II and PgDog
+            apply them. The settings that a pooler restores for each client (`application_name`,
+            `client_encoding`, `DateStyle`, `TimeZone`, `standard_conforming_strings`) arrive
+            through PgBouncer from 1.20 on; from 1.26 on so does `search_path`.
+        """,
+    ),
+}

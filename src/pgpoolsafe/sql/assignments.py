@@ -1,0 +1,201 @@
+"""SET and RESET in every spelling of gram.y (VariableSetStmt, VariableResetStmt).
+
+Where PostgreSQL has a form that ends with the transaction, the effect carries the edits
+that make it: `SET x` → `SET LOCAL x`, `RESET x` → `SET LOCAL x TO DEFAULT`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from ..effects import Edit, Effect, EffectKind, Part, Scope, Verb
+from .lexer import Kind
+from .phrases import UNKNOWN, Phrase, Words
+
+TRANSACTION_ONLY = frozenset(
+    {"transaction_isolation", "transaction_read_only", "transaction_deferrable"}
+)
+"""Settings that end with the transaction however they are set."""
+
+ROLES = frozenset({"role", "session_authorization"})
+"""Settings that say who one is: effects of the kind ROLE."""
+
+# guc.c, map_old_guc_names: the server takes these for the new names.
+_OLD_NAMES: Mapping[str, str] = {
+    "sort_mem": "work_mem",
+    "vacuum_mem": "maintenance_work_mem",
+}
+
+# Before one of these the word is the name of a setting, be it `local`, `role` or `time`.
+_AFTER_NAME = frozenset({".", "=", "to", "from"})
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How far a SET reaches, and what would make it local."""
+
+    scope: Scope
+    edits: tuple[Edit, ...] = ()
+
+
+Reader = Callable[[Words, Form], tuple[Effect, ...]]
+
+
+def setting_effect(effect: Effect, name: Part) -> tuple[Effect, ...]:
+    """The effect with its kind and key for a setting; none if the transaction ends it.
+
+    `name` as it is written; settings are looked up without regard to ASCII case.
+    """
+    if not isinstance(name, str):
+        return (replace(effect, kind=EffectKind.SETTING, key=(name,)),)
+    known = name.lower()
+    known = _OLD_NAMES.get(known, known)
+    if known in TRANSACTION_ONLY:
+        return ()
+    kind = EffectKind.ROLE if known in ROLES else EffectKind.SETTING
+    return (replace(effect, kind=kind, key=() if known == UNKNOWN else (known,)),)
+
+
+def read_set(phrase: Phrase) -> tuple[Effect, ...]:
+    """SET … in any spelling."""
+    words = phrase.words()
+    form = _form(words)
+    if words.code(1) not in _AFTER_NAME:
+        for opening, read in _SPECIAL:
+            if words.skip_all(*opening):
+                return read(words, form)
+    path = words.path()
+    return _assigned(words, form, _dotted(path)) if path else ()
+
+
+def _form(words: Words) -> Form:
+    """Take SET and LOCAL or SESSION."""
+    start = words.take().end
+    modifier = words.code()
+    is_name = words.code(1) in _AFTER_NAME
+    if modifier == "local" and not is_name:
+        words.take()
+        return Form(Scope.TRANSACTION)
+    takes = modifier == "session" and words.code(1) not in ("authorization", "characteristics")
+    if takes and not is_name:
+        token = words.take()
+        return Form(Scope.SESSION, (Edit(token.start, token.end, "LOCAL"),))
+    return Form(Scope.SESSION, (Edit(start, start, " LOCAL"),))
+
+
+def _dotted(path: tuple[Part, ...]) -> Part:
+    """A setting's name from its parts; a placeholder within a longer one is not followed."""
+    if len(path) == 1:
+        return path[0]
+    known = all(isinstance(part, str) and part != UNKNOWN for part in path)
+    return ".".join(map(str, path)) if known else UNKNOWN
+
+
+def _effect(form: Form, name: Part, *, resets: bool = False) -> tuple[Effect, ...]:
+    verb = Verb.RELEASE if resets else Verb.ACQUIRE
+    return setting_effect(
+        Effect(EffectKind.SETTING, verb, scope=form.scope, edits=form.edits), name
+    )
+
+
+def _assigned(words: Words, form: Form, name: Part) -> tuple[Effect, ...]:
+    """`= value`, `TO value`, `TO DEFAULT` or `FROM CURRENT` after the name."""
+    if words.skip("from"):
+        return _effect(form, name)
+    if not words.skip("=", "to"):
+        return ()
+    resets = words.code() == "default" or (name == "role" and _is_none(words))
+    return _effect(form, name, resets=resets)
+
+
+def _is_none(words: Words) -> bool:
+    token = words.token()
+    return token.value == "none" and token.kind is not Kind.SYMBOL
+
+
+def _role(words: Words, form: Form) -> tuple[Effect, ...]:
+    return () if words.done else _effect(form, "role", resets=_is_none(words))
+
+
+def _session_authorization(words: Words, form: Form) -> tuple[Effect, ...]:
+    resets = words.code() == "default"
+    return () if words.done else _effect(form, "session_authorization", resets=resets)
+
+
+def _time_zone(words: Words, form: Form) -> tuple[Effect, ...]:
+    resets = words.code() in ("default", "local")
+    return () if words.done else _effect(form, "timezone", resets=resets)
+
+
+def _names(words: Words, form: Form) -> tuple[Effect, ...]:
+    return _effect(form, "client_encoding", resets=words.done or words.code() == "default")
+
+
+def _named(name: str) -> Reader:
+    def read(words: Words, form: Form) -> tuple[Effect, ...]:
+        return () if words.done else _effect(form, name)
+
+    return read
+
+
+def _nothing(_words: Words, _form: Form) -> tuple[Effect, ...]:
+    return ()
+
+
+def _characteristics(words: Words, form: Form) -> tuple[Effect, ...]:
+    """One effect for each default that is set.
+
+    There is no edit: for the running transaction the defaults come too late, so that a
+    local form would do nothing at all.
+    """
+    found = {_MODES[token.code] for token in words.rest().tokens if token.code in _MODES}
+    effect = Effect(EffectKind.SETTING, scope=form.scope, edits=() if not form.edits else None)
+    return tuple(replace(effect, key=(name,)) for name in sorted(found))
+
+
+_MODES: Mapping[str, str] = {
+    "isolation": "default_transaction_isolation",
+    "read": "default_transaction_read_only",
+    "deferrable": "default_transaction_deferrable",
+}
+
+# The spellings that are not `name = value`, by the keywords after SET [LOCAL|SESSION].
+_SPECIAL: tuple[tuple[tuple[str, ...], Reader], ...] = (
+    (("time", "zone"), _time_zone),
+    (("names",), _names),
+    (("schema",), _named("search_path")),
+    (("xml", "option"), _named("xmloption")),
+    (("role",), _role),
+    (("session", "authorization"), _session_authorization),
+    (("session", "characteristics", "as", "transaction"), _characteristics),
+    (("transaction",), _nothing),
+    (("constraints",), _nothing),
+)
+
+
+def read_reset(phrase: Phrase) -> tuple[Effect, ...]:
+    """RESET … in any spelling."""
+    words = phrase.words()
+    reset = words.take()
+    to_local = Edit(reset.start, reset.end, "SET LOCAL")
+    if words.code() == "all":
+        return (Effect(EffectKind.SETTING, Verb.RELEASE),)
+    if words.skip_all("transaction", "isolation", "level"):
+        return ()
+    name, suffix = _reset_name(words)
+    if name is None:
+        return ()
+    end = words.token(-1).end
+    form = Form(Scope.SESSION, (to_local, Edit(end, end, suffix)))
+    return _effect(form, name, resets=True)
+
+
+def _reset_name(words: Words) -> tuple[Part | None, str]:
+    """The setting, and what SET LOCAL needs after it to take the default."""
+    if words.skip_all("time", "zone"):
+        return "timezone", " DEFAULT"
+    if words.skip_all("session", "authorization"):
+        return "session_authorization", " DEFAULT"
+    path = words.path()
+    return (_dotted(path) if path else None), " TO DEFAULT"
