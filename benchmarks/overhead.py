@@ -156,7 +156,7 @@ def connection(dsn: str, guarded: bool) -> psycopg.Connection[tuple[int]]:
 
 def make_engine(dsn: str, guarded: bool) -> sa.Engine:
     """An engine on that address."""
-    engine = sa.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn))
+    engine = sa.create_engine("postgresql+psycopg://", creator=lambda: connection(dsn, False))
     if guarded:
         pgpoolsafe.install(engine, mode="strict")
     return engine

@@ -1,10 +1,11 @@
 """pgpoolsafe: code written for a plain PostgreSQL connection, safe behind a pooler.
 
-    engine = sqlalchemy.create_engine("postgresql+psycopg://…")
-    pgpoolsafe.install(engine)
+engine = sqlalchemy.create_engine("postgresql+psycopg://…")
+pgpoolsafe.install(engine)
 """
 
 from .check import check
+from .detection import detect, require
 from .errors import (
     ConfigurationError,
     SessionStateError,
@@ -31,6 +32,8 @@ __all__ = [
     "WrongEndpointError",
     "allow",
     "check",
+    "detect",
     "install",
+    "require",
     "uninstall",
 ]

@@ -69,8 +69,9 @@ def requirement(*, direct: bool | None, pool_mode: str | None, product: str | No
     if direct is None and pool_mode is None and product is None:
         raise ConfigurationError("require(): say what: direct=…, pool_mode=… or product=…")
     wanted = _wanted_product(product)
-    if wanted.direct and direct is not False:
-        direct = True
+    if wanted.direct and direct is False:
+        raise ConfigurationError("require(): product='direct' contradicts direct=False")
+    direct = direct or wanted.direct
     if direct and (pool_mode is not None or wanted.product):
         raise ConfigurationError(
             "require(): a direct connection has no pooler: drop pool_mode= and product="

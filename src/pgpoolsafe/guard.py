@@ -26,6 +26,13 @@ logger = logging.getLogger("pgpoolsafe")
 
 _ENDS = (ControlVerb.COMMIT, ControlVerb.PREPARE_TRANSACTION, ControlVerb.ROLLBACK)
 
+_UNDONE_BY = {
+    "replication origin": "SELECT pg_catalog.pg_replication_origin_session_reset()",
+    "set_user": "SELECT reset_user()",
+    "hypopg": "SELECT hypopg_reset()",
+}
+"""What takes back the session state of which there is one in a session (its key)."""
+
 STAND_IN = known_pooler("pgbouncer", version=None, mode=PoolMode.TRANSACTION)
 """What strict mode judges by on a connection that no pooler shares."""
 
@@ -151,6 +158,12 @@ class Guard:
         locks = [memos for key, memos in held.items() if key[0] is EffectKind.ADVISORY_LOCK]
         if locks and all(memo for memos in locks for memo in memos):
             releases.append("SELECT pg_catalog.pg_advisory_unlock_all()")
+        releases += [
+            _UNDONE_BY[key[1][0]]
+            for key, memos in held.items()
+            if key[0] is EffectKind.SESSION_FUNCTION and any(memos)
+            if key[1] and key[1][0] in _UNDONE_BY
+        ]
         return releases
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from .poolers.answers import Answer, Pooler
 from .poolers.startup import Reception, remedies
+from .rules.allowing import allowed_now
 from .rules.catalog import RULES, Level
 from .rules.findings import Finding, Location
 from .rules.policy import Policy
@@ -27,14 +28,14 @@ def startup_findings(
     """
     rule = RULES["startup-options"]
     level = policy.level(rule)
-    if level is Level.IGNORE:
+    if level is Level.IGNORE or rule.name in allowed_now():
         return []
     return [
         Finding(
             rule=rule.name,
             what=rule.what.format(name=name),
             statement=f"options=-c {name}=…",
-            why=rule.reason(_ANSWERS[reception]).format(name=name, pooler=pooler),
+            why=reason_for(pooler, name, reception),
             fix="; or ".join(remedies(pooler, name, role)),
             pooler=pooler,
             level=level.value,
@@ -43,3 +44,9 @@ def startup_findings(
         for name, reception in startup.items()
         if reception in _ANSWERS
     ]
+
+
+def reason_for(pooler: Pooler, name: str, reception: Reception) -> str:
+    """Why a setting does not arrive, in the words of the rule."""
+    reason = RULES["startup-options"].reason(_ANSWERS[reception])
+    return reason.format(name=name, pooler=pooler)

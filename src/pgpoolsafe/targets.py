@@ -139,6 +139,8 @@ def address_of(text: str, *, connect_timeout: int | None = None) -> Address:
     """
     conninfo, left_out = _as_conninfo(text.strip())
     stated = _parsed(conninfo)
+    if not re.fullmatch(r"[\d,]*", stated.get("port", "")):
+        raise ConfigurationError(_NO_PORT)
     if connect_timeout is not None:
         stated["connect_timeout"] = str(connect_timeout)
     return _completed(stated, left_out)
@@ -186,6 +188,9 @@ def _url(scheme: str, rest: str) -> tuple[str, tuple[str, ...]]:
             " postgresql+psycopg://)"
         )
     base, _, query = rest.partition("?")
+    # A password with @ or / in it, not encoded: libpq would take a piece of it for the host.
+    if base.count("@") > 1 or "@" in base.partition("/")[2] + query:
+        raise ConfigurationError(_NOT_ENCODED)
     pairs = [pair for pair in query.split("&") if pair]
     keywords = _keywords()
     taken = [pair for pair in pairs if unquote(pair.partition("=")[0]) in keywords]
@@ -226,14 +231,21 @@ def _what_is_wrong(said: str, conninfo: str) -> str:
     return _NEITHER
 
 
+_NO_PORT = (
+    "the port in the connection string is not a number (in the password of a URL, @ : / ? are"
+    " written %40 %3A %2F %3F)"
+)
+_NOT_ENCODED = (
+    "the URL cannot be read: in a name or a password, @ : / ? are written %40 %3A %2F %3F"
+)
 _COMPLAINTS = (
-    ("port", "the port in the connection string is not a number"),
+    ("port", _NO_PORT),
     ("unterminated quoted string", "the connection string has a quote that is not closed"),
     ("percent-encoded", "the URL has a % that is not followed by two hexadecimal digits"),
     ("IPv6", "the URL has an IPv6 address without its closing bracket"),
     (
         "unexpected character",
-        "the URL cannot be read: @ : / ? in a name or a password are written %40 %3A %2F %3F",
+        _NOT_ENCODED,
     ),
 )
 

@@ -36,6 +36,7 @@ class Client(ABC):
     def __init__(
         self,
         pooler: PgBouncer,
+        /,
         user: str = "app",
         prepare_threshold: int | None = 5,
         **options: Any,
@@ -86,6 +87,7 @@ class Psycopg(Client):
     def __init__(
         self,
         pooler: PgBouncer,
+        /,
         user: str = "app",
         prepare_threshold: int | None = 5,
         **options: Any,
@@ -114,6 +116,7 @@ class PsycopgAsync(Client):
     def __init__(
         self,
         pooler: PgBouncer,
+        /,
         user: str = "app",
         prepare_threshold: int | None = 5,
         **options: Any,
@@ -162,6 +165,7 @@ class SqlAlchemy(Client):
     def __init__(
         self,
         pooler: PgBouncer,
+        /,
         user: str = "app",
         prepare_threshold: int | None = 5,
         **options: Any,
@@ -194,6 +198,7 @@ class SqlAlchemyAsync(Client):
     def __init__(
         self,
         pooler: PgBouncer,
+        /,
         user: str = "app",
         prepare_threshold: int | None = 5,
         **options: Any,

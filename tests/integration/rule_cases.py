@@ -100,7 +100,7 @@ CASES = (
         "unlock-not-held",
         "SELECT pg_advisory_unlock(42)",
         before=("SELECT pg_advisory_lock(42)",),
-        sound=("SELECT pg_advisory_lock(42)", "SELECT pg_advisory_unlock_all()"),
+        sound=("SELECT pg_advisory_lock(42)", "SELECT pg_advisory_unlock(42)"),
     ),
     Case("listen", "LISTEN jobs", sound=("LISTEN jobs", "NOTIFY jobs", "UNLISTEN jobs")),
     Case(
@@ -179,7 +179,7 @@ CASES = (
     ),
     Case(
         "unreadable-statement",
-        r"SET app.note = 'it\'s A'",
+        r"SELECT 'it\'s A', set_config('app.note', 'A', false)",
         prelude=("SET standard_conforming_strings = off",),
         sound=("SELECT 'it''s A; SET'",),
     ),

@@ -8,10 +8,11 @@ from psycopg.rows import dict_row
 
 from tests.servers import PgBouncer
 
-# Settings that are not the server connection's: what a transaction has for itself, and what
-# PgBouncer sets anew for each client.
+# Settings that are not the server connection's: what a transaction has for itself, what
+# PgBouncer sets anew for each client, and what any first DO block brings along.
 _NOT_OF_THE_SESSION = (
-    "name NOT LIKE 'transaction%' AND name NOT IN ('application_name', 'client_encoding',"
+    "name NOT LIKE 'transaction%' AND name NOT LIKE 'plpgsql.%'"
+    " AND name NOT IN ('application_name', 'client_encoding',"
     " 'DateStyle', 'TimeZone', 'IntervalStyle', 'standard_conforming_strings',"
     " 'session_authorization', 'in_hot_standby')"
 )

@@ -241,12 +241,13 @@ def setting_out_of_sight(scene: Scene) -> None:
 
 
 @harm_of("unreadable-statement")
-def setting_in_old_spelling(scene: Scene) -> None:
-    # With standard_conforming_strings off, which PgBouncer tracks, this is a whole statement.
+def setting_behind_a_quote(scene: Scene) -> None:
+    # With standard_conforming_strings off, which PgBouncer tracks, this is a whole statement;
+    # with the setting on, set_config would stand inside of a string.
     a, b = scene.client(), scene.client()
     a.execute("SET standard_conforming_strings = off")
-    scene.on_first(a, r"SET app.note = 'it\'s A'")
-    assert scene.on_first(b, "SELECT current_setting('app.note')") == "it's A"
+    scene.on_first(a, r"SELECT 'it\'s A', set_config('app.note', 'A', false)")
+    assert scene.on_first(b, "SELECT current_setting('app.note')") == "A"
 
 
 @harm_of("statement-mode-transaction")

@@ -13,7 +13,8 @@ from psycopg import errors
 
 import pgpoolsafe
 from pgpoolsafe import SessionStateError, SessionStateWarning
-from tests.integration.clients import CLIENTS, Client, Psycopg, PsycopgAsync, is_at_the_statement
+from tests.integration import clients
+from tests.integration.clients import CLIENTS, Client, Psycopg, PsycopgAsync
 from tests.integration.sessions import session_of
 from tests.servers import PgBouncer, Postgres
 
@@ -66,8 +67,18 @@ def test_strict_refuses_named_prepares_that_are_to_be_left(
         with pytest.raises(SessionStateError) as caught:
             client.together("SELECT 'tenant-A'")
     assert caught.value.rule == "named-prepare"
-    assert is_at_the_statement(caught.value.finding) or kind not in (Psycopg, PsycopgAsync)
+    assert caught.value.location is not None
+    assert caught.value.location.file == clients.__file__
     assert not postgres.log_contains("tenant-A", since=mark)
+
+
+def test_named_prepares_may_be_allowed(pgbouncer: PgBouncer) -> None:
+    options: dict[str, Any] = {"prepare_threshold": 0, "prepared": "leave", "mode": "strict"}
+    first, _ = pgbouncer.warm()
+    with pgbouncer.only(first), Psycopg(pgbouncer, **options) as client:
+        with pgpoolsafe.allow("named-prepare"):
+            assert client.together("SELECT 'by name'") == "by name"
+        assert client.installation.findings() == []
 
 
 @each_client
@@ -83,10 +94,12 @@ def test_warn_tells_of_named_prepares_and_sends(kind: type[Client], pgbouncer: P
 
 
 def test_prepares_are_left_alone_where_the_pooler_tracks_them(pgbouncer: PgBouncer) -> None:
-    with pgbouncer.connect(autocommit=True, prepare_threshold=0) as connection:
+    first, _ = pgbouncer.warm()
+    with pgbouncer.only(first), pgbouncer.connect(prepare_threshold=0) as connection:
         with pgpoolsafe.install(connection, mode="strict", pooler="pgbouncer>=1.24") as guard:
-            connection.execute("SELECT 1")
-            assert connection._prepared.prepare_threshold == 0
+            connection.execute("SELECT 'by name'")
+            ask = "SELECT statement FROM pg_prepared_statements"
+            assert ("SELECT 'by name'",) in connection.execute(ask).fetchall()
             assert guard.findings() == []
 
 

@@ -33,9 +33,8 @@ ALLOWED_BY_OPTION = ("named-prepare", "statement-mode-transaction", "startup-opt
 NOT_FOR_SQLALCHEMY = ("statement-mode-transaction",)
 
 TABLES = (
-    "CREATE TABLE IF NOT EXISTS orders"
-    " (id serial PRIMARY KEY, tenant text DEFAULT 'acme', item text)",
-    "INSERT INTO orders (item) SELECT 'anvil' WHERE NOT EXISTS (SELECT FROM orders)",
+    "CREATE TABLE orders (id serial PRIMARY KEY, tenant text, item text)",
+    "INSERT INTO orders (tenant, item) VALUES ('acme', 'anvil')",
 )
 
 
@@ -66,12 +65,18 @@ class Bench:
         return session_of(self.pooler, self.pid, user=self.user)
 
 
-@pytest.fixture
-def bench_for(pgbouncer_with: Callable[..., PgBouncer], postgres: Postgres) -> Callable[[str], Any]:
+@pytest.fixture(scope="module", autouse=True)
+def _tables(postgres: Postgres) -> Iterator[None]:
+    """What the pages' statements are about, for as long as this module runs."""
     with postgres.connect(autocommit=True) as owner:
         for statement in TABLES:
             owner.execute(statement)
+        yield
+        owner.execute("DROP TABLE orders")
 
+
+@pytest.fixture
+def bench_for(pgbouncer_with: Callable[..., PgBouncer], postgres: Postgres) -> Callable[[str], Any]:
     @contextmanager
     def make(rule: str) -> Iterator[Bench]:
         mode = "statement" if rule == "statement-mode-transaction" else "transaction"

@@ -106,6 +106,13 @@ PHRASES: dict[str, tuple[Effect, ...]] = {
     "SELECT dblink_disconnect('c')": (
         Effect(K.SESSION_FUNCTION, V.RELEASE, ("c",), function="dblink_disconnect"),
     ),
+    "SELECT pg_replication_origin_session_setup('o')": (
+        Effect(
+            K.SESSION_FUNCTION,
+            key=("replication origin",),
+            function="pg_replication_origin_session_setup",
+        ),
+    ),
     "SELECT setseed(0.5)": (Effect(K.SESSION_FUNCTION, function="setseed", lasting=True),),
     "SELECT lastval()": (Effect(K.SEQUENCE, V.READ, function="lastval"),),
     "DISCARD ALL": (Effect(K.EVERYTHING, V.RELEASE),),

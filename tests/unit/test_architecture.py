@@ -37,6 +37,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "check": ("guard", "judge", "poolers", "rules", "session", "sql"),
     "drivers": ("guard", "plan", "poolers", "rules", "sql"),
     "install": ("drivers", "poolers", "rules"),
+    "startup_options": ("poolers", "rules"),
+    "endpoint_check": ("poolers",),
+    "checkup": ("poolers", "startup_options"),
 }
 
 FREE_OF_DRIVERS = tuple(part for part in MAY_IMPORT if part not in ("drivers", "install"))

@@ -80,19 +80,26 @@ session-set: SET search_path outlives the transaction
             {},
             (
                 "session-set: SET search_path outlives the transaction"
-                " (PgBouncer (transaction pooling)) at shop/tenancy.py:31"
+                " (PgBouncer, transaction pooling) at shop/tenancy.py:31"
             ),
         ),
         (
             {"location": None, "pooler": named("pgbouncer>=1.24", "statement")},
             (
                 "session-set: SET search_path outlives the transaction"
-                " (PgBouncer 1.24 (statement pooling))"
+                " (PgBouncer 1.24, statement pooling)"
             ),
         ),
         (
             {"location": None, "pooler": DIRECT},
             "session-set: SET search_path outlives the transaction (a direct connection)",
+        ),
+        (
+            {"level": "rewrite", "sent": "SET LOCAL search_path TO tenant_42"},
+            (
+                "session-set: SET search_path outlives the transaction (PgBouncer, transaction"
+                " pooling) at shop/tenancy.py:31; sent as SET LOCAL search_path TO tenant_42"
+            ),
         ),
     ],
 )

@@ -341,6 +341,9 @@ UNDO: list[tuple[list[str], str]] = [
     (["SELECT pg_advisory_lock(1)", "SELECT pg_advisory_lock_shared(1)", "PREPARE p AS SELECT 1"],
      'ROLLBACK; DEALLOCATE "p"; SELECT pg_catalog.pg_advisory_unlock_all()'),
     (["SELECT pg_advisory_lock(1)", "SELECT pg_advisory_unlock(1)"], "ROLLBACK"),
+    (["SELECT pg_replication_origin_session_setup('o')"],
+     "ROLLBACK; SELECT pg_catalog.pg_replication_origin_session_reset()"),
+    (["SELECT dblink_connect('c', '')"], "ROLLBACK"),
     (["SAVEPOINT s", "SELECT pg_advisory_lock(1)", "ROLLBACK TO s"],
      "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all()"),
 ]  # fmt: skip

@@ -448,6 +448,7 @@ def test_in_a_transaction_settings_become_local(text: str, params: Any, sent: st
     findings = client.send(text, params)
     assert client.sent[-1] == sent
     assert {f.level for f in findings} == ({"rewrite"} if sent != text else set())
+    assert "; ".join(f.sent or "" for f in findings) in sent
     if "LISTEN" not in text:
         assert client.send_all("COMMIT") == []
 
@@ -469,6 +470,7 @@ def test_in_autocommit_settings_are_reported(text: str) -> None:
     client = Client({})
     [finding] = client.send(text)
     assert finding.level == "warn"
+    assert finding.sent is None
     assert client.sent == [text]
 
 

@@ -14,22 +14,21 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterable
+from threading import get_ident
 from typing import Any
 
 import psycopg
-from psycopg import sql
+from psycopg import pq, sql
 from psycopg._connection_base import BaseConnection
 from psycopg._cursor_base import BaseCursor
 from psycopg._preparing import PrepareManager
-from psycopg.pq import TransactionStatus
 
 from ..effects import PLAIN, Reading
 from ..errors import ConfigurationError
 from ..guard import Guard
+from ..poolers.answers import PoolMode
 from ..sql.reader import known
 from . import psycopg_sending as sending
-
-IDLE = TransactionStatus.IDLE
 
 LAYOUT: dict[type, tuple[str, ...]] = {
     BaseConnection: ("_exec_command", "_start_query", "adapters", "prepare_threshold"),
@@ -55,12 +54,23 @@ class Seat:
     """What a guarded connection carries: its guard and the quick look-up of texts.
 
     `known` answers PLAIN for a text that needs nothing. `owners` are the installations
-    that guard the connection; the last one decides. `threshold` is the user's
+    that guard the connection; the last one decides. `passes_begin`: BEGIN needs no look
+    (it does in statement mode). `threshold` is the user's
     prepare_threshold while named prepared statements are kept off. `refused`: an end of a
     transaction was refused, so that a cursor WITH HOLD may be gone.
     """
 
-    __slots__ = ("guard", "holds_threshold", "known", "met", "owners", "refused", "threshold")
+    __slots__ = (
+        "guard",
+        "holds_threshold",
+        "known",
+        "maker",
+        "met",
+        "owners",
+        "passes_begin",
+        "refused",
+        "threshold",
+    )
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
@@ -69,6 +79,8 @@ class Seat:
         self.holds_threshold = False
         self.refused = False
         self.met = False
+        self.passes_begin = False
+        self.maker: int | None = None
         self.known: Callable[[str], Reading | None] = _ask
 
     def settle(self) -> None:
@@ -77,6 +89,7 @@ class Seat:
             self.known = _nothing_to_do
         else:
             self.known = known if self.met else _ask
+        self.passes_begin = self.guard.judged_as.mode is not PoolMode.STATEMENT
 
 
 def _ask(text: str) -> Reading | None:
@@ -188,6 +201,7 @@ def _give_threshold_back(conn: BaseConnection[Any], seat: Seat) -> None:
 
 _connection_classes: dict[type, type] = {}
 _cursor_classes: dict[type, type] = {}
+_guarded_classes: set[type] = set()
 
 
 def guarded_connection(cls: type) -> type:
@@ -213,27 +227,52 @@ def _subclass(cls: type, overrides: dict[str, Any]) -> type:
         "__doc__": cls.__doc__,
         # No new slot: the layout must stay that of the base for __class__ to change.
         "__slots__": (),
-        "_pgpoolsafe_guarded": True,
         **overrides,
     }
-    return type(cls)(cls.__name__, (cls,), names)
+    made: type = type(cls)(cls.__name__, (cls,), names)
+    _guarded_classes.add(made)
+    return made
 
 
 def _connection_overrides(cls: Any) -> dict[str, Any]:
     exec_command = cls._exec_command
     adapters = cls.adapters.fget
+    make_cursor = cls.cursor
     threshold = cls.prepare_threshold
 
-    def _exec_command(self: Any, command: Any, *args: Any, **kwargs: Any) -> Any:
-        seat = self.__dict__[ATTRIBUTE]
+    def _exec_command(self: Any, command: Any, result_format: Any = pq.Format.TEXT) -> Any:
+        seat = self._pgpoolsafe
         if sending.passes(seat, command):
-            return exec_command(self, command, *args, **kwargs)
-        return sending.command(self, seat, exec_command, command, *args, **kwargs)
+            return exec_command(self, command, result_format)
+        return sending.command(self, seat, exec_command, command, result_format)
+
+    def cursor(self: Any, name: str = "", **kwargs: Any) -> Any:
+        seat = self._pgpoolsafe
+        seat.maker = get_ident()
+        try:
+            made = make_cursor(self, name, **kwargs) if kwargs or name else make_cursor(self)
+        finally:
+            seat.maker = None
+        adopt(made)
+        return made
+
+    def get_factory(self: Any) -> Any:
+        # Only psycopg, making a cursor, is given the guarded class: an object that is born
+        # with its class is faster than one that changes it.
+        factory = self.__dict__["cursor_factory"]
+        if self._pgpoolsafe.maker is None:
+            return factory
+        return _cursor_classes.get(factory) or factory
+
+    def set_factory(self: Any, factory: Any) -> None:
+        self.__dict__["cursor_factory"] = factory
 
     def guarded_adapters(self: Any) -> Any:
-        frame = sys._getframe(1)
-        if frame.f_code is _CURSOR_INIT:
-            adopt(frame.f_locals["self"])
+        # A cursor asks for them when it is made: so one made by hand is found too.
+        if self._pgpoolsafe.maker != get_ident():
+            frame = sys._getframe(1)
+            if frame.f_code is _CURSOR_INIT:
+                adopt(frame.f_locals["self"])
         return adapters(self)
 
     def set_threshold(self: Any, value: int | None) -> None:
@@ -246,6 +285,8 @@ def _connection_overrides(cls: Any) -> dict[str, Any]:
     return {
         "_exec_command": _exec_command,
         "_pgpoolsafe_exec_command": exec_command,
+        "cursor": cursor,
+        "cursor_factory": property(get_factory, set_factory),
         "adapters": property(guarded_adapters, doc=cls.adapters.__doc__),
         "prepare_threshold": property(threshold.fget, set_threshold, doc=threshold.__doc__),
     }
@@ -347,8 +388,8 @@ def _close_override(close: Any) -> Any:
 def adopt(cursor: BaseCursor[Any, Any]) -> None:
     """Give a cursor its guarded class."""
     cls = type(cursor)
-    if not hasattr(cls, "_pgpoolsafe_guarded"):
-        cursor.__class__ = guarded_cursor(cls)
+    if cls not in _guarded_classes:
+        cursor.__class__ = _cursor_classes.get(cls) or guarded_cursor(cls)
 
 
 def _cursors_of(conn: BaseConnection[Any]) -> list[Any]:
@@ -363,7 +404,7 @@ def _adopt_cursors_of(conn: BaseConnection[Any]) -> None:
 
 def _release_cursors_of(conn: BaseConnection[Any]) -> None:
     for cursor in _cursors_of(conn):
-        if hasattr(type(cursor), "_pgpoolsafe_guarded"):
+        if type(cursor) in _guarded_classes:
             cursor.__class__ = type(cursor).__mro__[1]
 
 

@@ -31,6 +31,7 @@ from ..poolers.detect import (
     new_probe,
 )
 from ..poolers.endpoints import Endpoint
+from ..rules.allowing import allowed_now
 from ..rules.catalog import RULES, Level
 from ..rules.findings import Finding, caller
 from . import psycopg as driver
@@ -144,7 +145,7 @@ def _as_libpq_can(pooler: Pooler) -> Pooler:
 def _report_named_prepares(conn: Any, guard: Any, pooler: Pooler) -> None:
     rule = RULES["named-prepare"]
     level = guard.policy.fallback(rule)
-    if level is Level.IGNORE:
+    if level is Level.IGNORE or rule.name in allowed_now():
         return
     words = {"name": str(conn.prepare_threshold), "pooler": str(pooler)}
     finding = Finding(

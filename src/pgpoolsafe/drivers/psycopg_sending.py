@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
+import psycopg
 from psycopg import pq, sql
 from psycopg._queries import PostgresQuery
 from psycopg.adapt import Transformer
@@ -22,7 +23,6 @@ from ..effects import DRAWS, PLAIN, Reading, Scope
 from ..errors import SessionStateError, SessionStateWarning
 from ..guard import Guard, ends_transaction, is_rollback
 from ..plan import Plan
-from ..poolers.answers import PoolMode
 from ..sql.reader import read
 from . import psycopg_meeting as meeting
 
@@ -41,7 +41,7 @@ FATAL_ERROR = pq.ExecStatus.FATAL_ERROR
 Gen = Generator[Any, Any, Any]
 Send = Callable[[Any], Gen]
 
-_ENDS = (b"COMMIT", b"ROLLBACK")
+_ENDS = frozenset({b"COMMIT", b"ROLLBACK"})
 
 
 # statements of the user
@@ -149,44 +149,47 @@ def _worst(reading: Reading, all_params: list[Any]) -> Any:
 
 def passes(seat: Any, command: Any) -> bool:
     """Whether a command of psycopg's needs no look: the BEGIN and COMMIT of most programs."""
-    guard: Guard = seat.guard
+    guard = seat.guard
     if not guard.watching:
         return True
-    if not seat.met or command.__class__ is not bytes:
+    if command.__class__ is not bytes or not seat.met:
         return False
-    if command.startswith(b"BEGIN") and guard.judged_as.mode is not PoolMode.STATEMENT:
-        guard.books.in_block = True
+    books = guard.books
+    if command in _ENDS:
+        if not books.blank:
+            return False
+        books.in_block = False
         return True
-    if command in _ENDS and guard.books.blank:
-        guard.books.in_block = False
+    if seat.passes_begin and command.startswith(b"BEGIN"):
+        books.in_block = True
         return True
     return False
 
 
 def command(
-    conn: Any, seat: Any, send: Callable[..., Gen], command: Any, *args: Any, **kwargs: Any
+    conn: Any, seat: Any, send: Callable[..., Gen], command: Any, result_format: Any
 ) -> Gen:
     """BEGIN, COMMIT, SAVEPOINT, FETCH, CLOSE, DEALLOCATE ALL, … that psycopg sends."""
     if conn.closed:
-        return send(conn, command, *args, **kwargs)
+        return send(conn, command, result_format)
     if not meeting.meet_without_asking(conn, seat):
         return _after_meeting(
-            conn, seat, lambda: _command(conn, seat, send, command, *args, **kwargs)
+            conn, seat, lambda: _command(conn, seat, send, command, result_format)
         )
-    return _command(conn, seat, send, command, *args, **kwargs)
+    return _command(conn, seat, send, command, result_format)
 
 
 def _command(
-    conn: Any, seat: Any, send: Callable[..., Gen], command: Any, *args: Any, **kwargs: Any
+    conn: Any, seat: Any, send: Callable[..., Gen], command: Any, result_format: Any
 ) -> Gen:
     if passes(seat, command):
-        return send(conn, command, *args, **kwargs)
+        return send(conn, command, result_format)
     guard: Guard = seat.guard
     text = _text(conn, command) or ""
     reading = read(text)
     if not any(statement.control for statement in reading.statements):
         guard.internal(reading)
-        return send(conn, command, *args, **kwargs)
+        return send(conn, command, result_format)
     in_flight = sys.exc_info()[1]
     try:
         plan = guard.plan(
@@ -198,9 +201,19 @@ def _command(
         )
     except (SessionStateError, SessionStateWarning) as error:
         if not ends_transaction(reading):
+            _uncount_block(conn)
             raise
         return _refuse_end(conn, guard, error, is_rollback(reading), in_flight)
-    return _carry_out(conn, guard, plan, send(conn, command, *args, **kwargs))
+    return _carry_out(conn, guard, plan, send(conn, command, result_format))
+
+
+def _uncount_block(conn: Any) -> None:
+    """`with conn.transaction()` was refused: psycopg 3.2 has counted a block that never began.
+
+    Later versions undo it themselves, when the error passes through them.
+    """
+    if conn._num_transactions and not hasattr(psycopg.Transaction, "_check_enter"):
+        conn._num_transactions -= 1
 
 
 # what both need
@@ -226,6 +239,7 @@ def _refuse_end(
             if result.status == FATAL_ERROR:
                 raise error_from_result(result, encoding=conn.pgconn._encoding) from error
     guard.books.end()
+    conn._pgpoolsafe.refused = True
     conn._tpc = None  # a refused PREPARE TRANSACTION is over, nothing is prepared
     conn._prepared.clear()
     yield from conn._prepared.maintain_gen(conn)

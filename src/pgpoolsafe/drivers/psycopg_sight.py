@@ -20,7 +20,15 @@ from psycopg.generators import execute
 
 from ..poolers.answers import Pooler
 from ..poolers.endpoints import Endpoint
-from ..poolers.startup import Reception, Refusal, arrived, received, refusal_in, settings_in
+from ..poolers.startup import (
+    Reception,
+    Refusal,
+    arrived,
+    named_by_refusal,
+    received,
+    refusal_in,
+    settings_in,
+)
 from .psycopg_meeting import Gen, Poolers, examine, greet, is_free, option_of
 
 IDLE = pq.TransactionStatus.IDLE
@@ -155,10 +163,9 @@ def come(parameters: Mapping[str, str], patience: float) -> Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Settings in the options that the pooler refused to let in; `said`: its words."""
+    """Settings in the options that the pooler refused to let in."""
 
     names: tuple[str, ...]
-    said: str
     refusal: Refusal
 
 
@@ -172,9 +179,8 @@ def come_without_what_is_refused(
         refusal = refusal_in(str(error))
         if refusal is None:
             raise
-        said = str(error)
     names = tuple(settings_in(parameters.get("options", "")))
-    refused = Refused(names or ((refusal.name,) if refusal.name else ()), said, refusal)
+    refused = Refused(names or ((refusal.name,) if refusal.name else ()), refusal)
     return come({**parameters, "options": ""}, patience), refused
 
 
@@ -182,13 +188,14 @@ def with_refused(sight: Sight, refused: Refused | None) -> Sight:
     """The sight of a connection that stands without the settings that were refused."""
     if refused is None:
         return sight
+    pooler = named_by_refusal(sight.pooler, refused.refusal)
     # A pooler names the first setting that it refuses, or none.
     named = refused.refusal.name
     startup = {
-        name: Reception.REJECTED if named in (None, name) else received(sight.pooler, name)
+        name: Reception.REJECTED if named in (None, name) else received(pooler, name)
         for name in refused.names
     }
-    return replace(sight, startup=startup)
+    return replace(sight, pooler=pooler, startup=startup)
 
 
 def ask_at_once(visitors: Sequence[Visitor], question: str) -> list[Any]:

@@ -151,6 +151,15 @@ _REWRITTEN = (
 )
 
 
+def is_poolers_name(name: str) -> bool:
+    """Whether a prepared statement has its name from a pooler that tracks statements."""
+    return _renamer(name) is not None
+
+
+def _renamer(name: str) -> str | None:
+    return next((product for shape, product in _REWRITTEN if shape.fullmatch(name)), None)
+
+
 def _name_clue(greeting: Greeting, answer: ProbeAnswer | None) -> _Clue | None:
     """A pooler that tracks prepared statements gives each a name of its own.
 
@@ -166,7 +175,7 @@ def _name_clue(greeting: Greeting, answer: ProbeAnswer | None) -> _Clue | None:
         return _Clue("a prepared statement kept its name", prepared=False)
     return _Clue(
         f"a prepared statement was renamed to {name}",
-        product=next((product for shape, product in _REWRITTEN if shape.fullmatch(name)), None),
+        product=_renamer(name),
         mode=PoolMode.TRANSACTION,
         prepared=True,
         proxy=True,

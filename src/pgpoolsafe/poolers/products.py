@@ -157,7 +157,11 @@ ROWS: tuple[Row, ...] = (
     # server_reset_query runs in session pooling only, unless server_reset_query_always is set.
     # Before 1.22 another client's application_name shows where a client has none of its own.
     _pgbouncer(
-        (), (1, 20), tracked=TRACKED_BY_MOST, prepared=False, source=f"{_MEASURED} (1.18); {_PGBOUNCER}"
+        (),
+        (1, 20),
+        tracked=TRACKED_BY_MOST,
+        prepared=False,
+        source=f"{_MEASURED} (1.18); {_PGBOUNCER}",
     ),
     _pgbouncer((1, 20), (1, 21), prepared=False),
     # 1.21 tracks prepared statements on request, but not what DEALLOCATE ALL does to them.

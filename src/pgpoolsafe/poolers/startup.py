@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from .answers import Pooler
-from .products import TITLES, Version
+from .products import Version
+from .products import pooler as known_pooler
 
 
 class Reception(Enum):
@@ -82,8 +83,10 @@ class StartupRow:
         """Whether the row speaks for this pooler."""
         if self.product != pooler.product:
             return False
-        if self.since is None or pooler.version is None:
-            return self.since is None or (self.since == () and self.before is None)
+        if self.since is None:
+            return pooler.version is None
+        if pooler.version is None:
+            return self.since == () and self.before is None
         return self.since <= pooler.version and (
             self.before is None or pooler.version < self.before
         )
@@ -185,36 +188,24 @@ def settings_in(options: str) -> Mapping[str, str]:
 class Refusal:
     """A connection that was refused for a startup parameter.
 
-    `product` is who says such a thing; `since` the version from which it does, if one is
-    implied, and `before` the first that no longer does; `name` the parameter, None if the
-    text names none (or names `options` as a whole).
+    `product` is who says such a thing, and `words` what it said; `name` the parameter, None
+    if the text names none (or names `options` as a whole).
     """
 
     product: str
     name: str | None
-    since: Version | None = None
-    before: Version | None = None
-
-    @property
-    def title(self) -> str:
-        """The product for people."""
-        return TITLES[self.product]
+    words: str = ""
 
 
-_NAME = r"(?P<name>[\w.]+)"
-_REFUSALS: tuple[tuple[str, Refusal], ...] = (
-    (
-        rf"unsupported startup parameter in options: {_NAME}",
-        Refusal("pgbouncer", None, since=(1, 20)),
-    ),
-    (
-        "unsupported options startup parameter: only '-c config=val'",
-        Refusal("pgbouncer", None, since=(1, 20)),
-    ),
-    ("unsupported startup parameter: options", Refusal("pgbouncer", None, before=(1, 20))),
-    (rf"unsupported startup parameter: {_NAME}", Refusal("pgbouncer", None)),
-    ("RDS Proxy currently doesn.t support command-line options", Refusal("rds-proxy", None)),
-    (rf"RDS Proxy currently doesn.t support the option {_NAME}", Refusal("rds-proxy", None)),
+_NAME = r"(?P<name>[\w.]*\w)"
+_REFUSALS: tuple[tuple[str, str], ...] = (
+    ("pgbouncer", rf"unsupported startup parameter in options: {_NAME}"),
+    ("pgbouncer", "unsupported options startup parameter: only '-c config=val'"),
+    # PgBouncer before 1.20.
+    ("pgbouncer", "unsupported startup parameter: options"),
+    ("pgbouncer", f"unsupported startup parameter: {_NAME}"),
+    ("rds-proxy", "RDS Proxy currently doesn.t support command-line options"),
+    ("rds-proxy", f"RDS Proxy currently doesn.t support the option {_NAME}"),
 )
 
 
@@ -223,13 +214,28 @@ def refusal_in(error: str) -> Refusal | None:
 
     An error at connect has no SQLSTATE (libpq keeps the text only), hence the text.
     """
-    for pattern, refusal in _REFUSALS:
+    for product, pattern in _REFUSALS:
         found = re.search(pattern, error)
         if found:
-            name = found.groupdict().get("name")
-            named = name.rstrip(".") if name else None
-            return Refusal(refusal.product, named, refusal.since, refusal.before)
+            return Refusal(product, found.groupdict().get("name"), found[0])
     return None
+
+
+def named_by_refusal(pooler: Pooler, refusal: Refusal) -> Pooler:
+    """A proxy that could not be named otherwise, by the words in which it refused.
+
+    Nobody else has these words (Odyssey's begin with its name, servers have others).
+    """
+    if pooler.product != "unknown":
+        return pooler
+    known = known_pooler(
+        refusal.product,
+        mode=pooler.mode,
+        prepared=pooler.prepared,
+        evidence=(f"it refused: {refusal.words}", *pooler.evidence),
+        confidence="likely",
+    )
+    return replace(known, tracked=known.tracked | pooler.tracked)
 
 
 # what to do about it
@@ -265,7 +271,8 @@ def _in_pgbouncer(pooler: Pooler, name: str) -> tuple[str, ...]:
             f"track_extra_parameters = {name} in pgbouncer.ini helps only if the server reports"
             " it to clients; else PgBouncer before 1.26 drops it without a word"
         )
-    ignored = "options" if version and version < (1, 20) else name
+    # Before 1.20 it knows no setting inside `options`; `options` as a whole works in all.
+    ignored = name if version >= (1, 20) else "options"
     lines.append(
         f"ignore_startup_parameters = {ignored} in pgbouncer.ini lets the client in, without"
         " the setting"

@@ -13,10 +13,11 @@ from .page import Page
 from .pages_connections import CONNECTIONS
 from .pages_locks import LOCKS
 from .pages_objects import OBJECTS
+from .pages_sessions import SESSIONS
 from .pages_settings import SETTINGS
 from .pages_statements import STATEMENTS
 
-_BY_NAME = {**SETTINGS, **LOCKS, **OBJECTS, **STATEMENTS, **CONNECTIONS}
+_BY_NAME = {**SETTINGS, **LOCKS, **OBJECTS, **SESSIONS, **STATEMENTS, **CONNECTIONS}
 
 PAGES: Mapping[str, Page] = {name: _BY_NAME[name] for name in RULES}
 """The page of every rule, in the order of the catalogue; a rule without one fails here."""

@@ -1,4 +1,4 @@
-"""The pages of the rules about how a connection is opened."""
+"""The pages of the rules about how a connection is opened and pooled."""
 
 from __future__ import annotations
 
@@ -72,6 +72,61 @@ CONNECTIONS: Mapping[str, Page] = {
             apply them. The settings that a pooler restores for each client (`application_name`,
             `client_encoding`, `DateStyle`, `TimeZone`, `standard_conforming_strings`) arrive
             through PgBouncer from 1.20 on; from 1.26 on so does `search_path`.
+        """,
+    ),
+    "statement-mode-transaction": Page.of(
+        story="""
+            The pool is in statement mode: every statement is given a server connection of its
+            own. Client A opens a transaction. PgBouncer closes A's connection at BEGIN.
+            Odyssey accepts BEGIN and COMMIT and lets each statement commit by itself, so that
+            ROLLBACK rolls nothing back, and client B sees half of A's work.
+        """,
+        psycopg=Example.of(
+            """
+            with conn.transaction():
+                conn.execute("INSERT INTO orders (item) VALUES ('anvil')")
+            """,
+            """
+            conn.autocommit = True
+            conn.execute("INSERT INTO orders (item) VALUES ('anvil')")
+            """,
+        ),
+        sqlalchemy=Example.of(
+            """
+            with engine.begin() as connection:
+                connection.execute(text("INSERT INTO orders (item) VALUES ('anvil')"))
+            """,
+            """
+            # The dialect itself opens transactions: connect to a pool in transaction mode.
+            engine = create_engine(TRANSACTION_URL)
+            """,
+        ),
+        django=Example.of(
+            """
+            with transaction.atomic():
+                Order.objects.create(item="anvil")
+            """,
+            """
+            # Django itself opens transactions: connect to a pool in transaction mode.
+            DATABASES["default"]["PORT"] = 6433
+            """,
+        ),
+        remedy="""
+            Have the pool set to transaction mode, or connect with `autocommit=True` and never
+            open a transaction. The mode is not always visible from a connection: where it is
+            not found, say `install(…, pool_mode="statement")`.
+        """,
+        fine="Never, where several statements belong together.",
+        allow="""
+            pgpoolsafe.install(conn, rules={"statement-mode-transaction": "ignore"})
+        """,
+        undetected="""
+            Transactions that begin and end inside the server: a DO block, a procedure, several
+            statements in one text.
+        """,
+        elsewhere="""
+            Statement mode exists in PgBouncer, Odyssey and PgDog. PgBouncer and PgDog refuse a
+            transaction there, Odyssey lets it fall apart.
         """,
     ),
 }

@@ -1,4 +1,4 @@
-"""Pages of the rules about prepared statements, code that cannot be read, and pool modes."""
+"""Pages of the rules about prepared statements and code that cannot be read."""
 
 from __future__ import annotations
 
@@ -191,27 +191,27 @@ STATEMENTS = {
     ),
     "unreadable-statement": Page.of(
         story="""
-            A statement begins as one that changes the session, and its text ends inside a
-            quote or a comment. As a rule the server refuses it. But with
+            A statement holds something that may change the session, and its text ends inside
+            a quote or a comment. As a rule the server refuses it. But with
             `standard_conforming_strings` off, the spelling of old programs, a backslash hides
-            the quote: `SET app.note = 'it\\'s A'` is a whole statement, stays on the server
-            connection, and client B is given it.
+            the quote: `SELECT 'it\\'s A', set_config('app.note', 'A', false)` is then a whole
+            statement, its setting stays on the server connection, and client B is given it.
         """,
         psycopg=Example.of(
             r"""
             conn.execute("SET standard_conforming_strings = off")
             conn.commit()
-            conn.execute(r"SET app.note = 'it\'s A'")
+            conn.execute(r"SELECT 'it\'s A', set_config('app.note', 'A', false)")
             """,
             """
             with conn.transaction():
-                conn.execute("SET LOCAL app.note = 'it''s A'")
+                conn.execute("SELECT 'it''s A', set_config('app.note', 'A', true)")
             """,
         ),
         sqlalchemy=Example.of(
             """
             with engine.begin() as connection:
-                connection.execute(text("SET app.note = 'unfinished"))
+                connection.execute(text("SELECT 'unfinished; SET app.note = 1"))
             """,
             """
             with engine.begin() as connection:
@@ -223,7 +223,7 @@ STATEMENTS = {
         django=Example.of(
             """
             with connection.cursor() as cursor:
-                cursor.execute("SET app.note = 'unfinished")
+                cursor.execute("SELECT 'unfinished; SET app.note = 1")
             """,
             """
             with transaction.atomic(), connection.cursor() as cursor:
@@ -241,66 +241,11 @@ STATEMENTS = {
         allow=r"""
             conn.execute("SET standard_conforming_strings = off")
             with pgpoolsafe.allow("unreadable-statement", reason="old spelling of quotes"):
-                conn.execute(r"SET LOCAL app.note = 'it\'s A'")
+                conn.execute(r"SELECT 'it\'s A', set_config('app.note', 'A', true)")
         """,
         undetected="""
             A text that the server reads otherwise and that looks whole all the same. Texts that
             contain nothing like a hazard are not looked into, whole or not.
-        """,
-    ),
-    "statement-mode-transaction": Page.of(
-        story="""
-            The pool is in statement mode: every statement is given a server connection of its
-            own. Client A opens a transaction. PgBouncer closes A's connection at BEGIN.
-            Odyssey accepts BEGIN and COMMIT and lets each statement commit by itself, so that
-            ROLLBACK rolls nothing back, and client B sees half of A's work.
-        """,
-        psycopg=Example.of(
-            """
-            with conn.transaction():
-                conn.execute("INSERT INTO orders (item) VALUES ('anvil')")
-            """,
-            """
-            conn.autocommit = True
-            conn.execute("INSERT INTO orders (item) VALUES ('anvil')")
-            """,
-        ),
-        sqlalchemy=Example.of(
-            """
-            with engine.begin() as connection:
-                connection.execute(text("INSERT INTO orders (item) VALUES ('anvil')"))
-            """,
-            """
-            # The dialect itself opens transactions: connect to a pool in transaction mode.
-            engine = create_engine(TRANSACTION_URL)
-            """,
-        ),
-        django=Example.of(
-            """
-            with transaction.atomic():
-                Order.objects.create(item="anvil")
-            """,
-            """
-            # Django itself opens transactions: connect to a pool in transaction mode.
-            DATABASES["default"]["PORT"] = 6433
-            """,
-        ),
-        remedy="""
-            Have the pool set to transaction mode, or connect with `autocommit=True` and never
-            open a transaction. The mode is not always visible from a connection: where it is
-            not found, say `install(…, pool_mode="statement")`.
-        """,
-        fine="Never, where several statements belong together.",
-        allow="""
-            pgpoolsafe.install(conn, rules={"statement-mode-transaction": "ignore"})
-        """,
-        undetected="""
-            Transactions that begin and end inside the server: a DO block, a procedure, several
-            statements in one text.
-        """,
-        elsewhere="""
-            Statement mode exists in PgBouncer, Odyssey and PgDog. PgBouncer and PgDog refuse a
-            transaction there, Odyssey lets it fall apart.
         """,
     ),
 }

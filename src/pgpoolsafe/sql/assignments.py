@@ -149,7 +149,12 @@ def _characteristics(words: Words, form: Form) -> tuple[Effect, ...]:
     There is no edit: for the running transaction the defaults come too late, so that a
     local form would do nothing at all.
     """
-    found = {_MODES[token.code] for token in words.rest().tokens if token.code in _MODES}
+    found: set[str] = set()
+    while not words.done:
+        is_level = words.code(-1) == "level"  # … LEVEL READ COMMITTED is no READ ONLY
+        code = words.take().code
+        if code in _MODES and not is_level:
+            found.add(_MODES[code])
     effect = Effect(EffectKind.SETTING, scope=form.scope, edits=() if not form.edits else None)
     return tuple(replace(effect, key=(name,)) for name in sorted(found))
 

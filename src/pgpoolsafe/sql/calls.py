@@ -19,8 +19,8 @@ _BEFORE_EXPRESSION_WORDS = """
     all and any array assert asymmetric between both by call case content default distinct
     document else elsif elseif escape execute for from groups having if ilike in join lateral
     leading like limit loop next not offset on or overlaps passing perform placing query range
-    return returning reverse row rows select some symmetric then to trailing until using variadic value
-    values when where while zone
+    return returning reverse row rows select some symmetric then to trailing until using
+    variadic value values when where while zone
 """
 _BEFORE_EXPRESSION = frozenset(_BEFORE_EXPRESSION_WORDS.split())
 

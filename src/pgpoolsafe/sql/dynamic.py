@@ -55,12 +55,16 @@ def _pieces(phrase: Phrase) -> Iterator[str]:
     stack = [phrase]
     while stack:
         part = stack.pop()
+        operands = part.split("||")
         inner = bare(part)
-        operands = inner.split("||")
         name, arguments = _called(inner)
         text = text_of(inner)
-        if len(operands) > 1 or name == "concat":
-            stack.extend(reversed(operands if len(operands) > 1 else arguments))
+        if len(operands) > 1:
+            stack.extend(reversed(operands))
+        elif inner.find("||") is not None:
+            stack.append(inner)
+        elif name == "concat":
+            stack.extend(reversed(arguments))
         elif text is not None:
             yield text
         elif name == "format" and arguments:

@@ -83,8 +83,14 @@ def placeholder(phrase: Phrase) -> Bound | None:
 
 
 def truth(phrase: Phrase) -> bool | None:
-    """The value of a boolean constant (NULL counts as false); None if it is none."""
-    token = single(phrase)
+    """The value of a boolean constant (NULL counts as false); None if it is none.
+
+    `… OR true` is true whatever stands before it.
+    """
+    inner = bare(phrase)
+    if inner.source.code(inner.hi - 1) == "true" and inner.source.code(inner.hi - 2) == "or":
+        return True
+    token = single(inner)
     if token is None or token.kind not in (Kind.WORD, Kind.STRING, Kind.NUMBER):
         return None
     if token.kind is Kind.WORD:

@@ -17,8 +17,9 @@ test takes its words from here). A row says:
 | `lasting`    | nothing undoes it                                                  | no      |
 | `read`       | a reader of its own, call → effects, in place of all of the above  |         |
 
-Sources: PostgreSQL documentation 9.27 (system administration functions), 9.17 (sequence
-functions), F.12 (dblink), F.35 (pg_trgm), and the extensions' own READMEs.
+Sources: PostgreSQL documentation, "System Administration Functions" and "Sequence
+Manipulation Functions"; its appendix F for dblink, pg_trgm and isn; the READMEs of
+set_user, pg_variables, orafce and hypopg.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ class _Scanner:
         self.bounds: dict[int, Bound] | None = None
         # The U& token that a UESCAPE clause may still follow: its index and its body.
         self.unicode: tuple[int, str] | None = None
-        self.watches = "pgpoolsafe" in self.text.lower()
+        self.watches = "pgpoolsafe" in self.folded
 
     def run(self) -> Scan:
         pos = 0

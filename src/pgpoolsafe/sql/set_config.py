@@ -2,7 +2,8 @@
 
 The third argument decides: true ends with the transaction. Where it is a constant or an
 expression the edit makes it true; `((x) OR true)` keeps x, its parameters and their types.
-A NULL value resets the setting (PostgreSQL documentation, 9.27.1).
+A NULL value resets the setting (PostgreSQL documentation, 9.27.1). Named arguments are
+read as the documentation names them, though servers up to 18 know no names for them.
 """
 
 from __future__ import annotations

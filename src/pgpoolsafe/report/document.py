@@ -1,0 +1,85 @@
+"""The doctor's report for machines: plain dictionaries, lists, strings and numbers.
+
+Names are stable; new ones may come. `version` changes when one goes or changes its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import asdict
+from typing import Any
+
+from ..checkup.behaviour import is_measured
+from ..checkup.residue import after_us
+from ..doctor import Diagnosis
+from ..poolers.answers import Pooler
+
+VERSION = 1
+
+
+def document(diagnosis: Diagnosis, *, ignored: Collection[str] = ()) -> dict[str, Any]:
+    """The report of one target. `ignored`: names of checks that do not count."""
+    facts = diagnosis.facts
+    findings = diagnosis.findings(frozenset(ignored))
+    report = {
+        "version": VERSION,
+        "target": diagnosis.place,
+        "status": 1 if findings else 0,
+        "pooler": {**_pooler(facts.pooler), "measured": is_measured(facts.pooler)},
+        "client": asdict(facts.client),
+        "server": asdict(facts.server) if facts.server else None,
+        "console": asdict(facts.console) if facts.console else None,
+        "startup_options": {name: what.value for name, what in facts.startup.items()},
+        "residue": [asdict(after_us(one, facts)) for one in facts.leftovers],
+        "behaviours": [
+            {
+                "what": row.what,
+                "answer": row.answer.value,
+                "meaning": row.meaning,
+                "instead": row.instead,
+                "rule": row.rule,
+            }
+            for row in diagnosis.behaviours
+        ],
+        "checks": [
+            {
+                "name": check.name,
+                "grade": check.grade.value,
+                "ignored": check.name in ignored,
+                "what": check.what,
+                "why": check.why,
+                "fix": list(check.fix),
+            }
+            for check in diagnosis.checks
+        ],
+        "way_around": diagnosis.way_around,
+        "advice": {piece.library: piece.code for piece in diagnosis.advice},
+    }
+    plain: dict[str, Any] = _plain(report)
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    """With lists for tuples, so that it equals what is read back from JSON."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def failure(message: str) -> dict[str, Any]:
+    """The report where there is nothing to report on."""
+    return {"version": VERSION, "status": 2, "error": message}
+
+
+def _pooler(pooler: Pooler) -> dict[str, Any]:
+    return {
+        "product": pooler.product,
+        "title": str(pooler),
+        "version": ".".join(map(str, pooler.version)) if pooler.version else None,
+        "mode": pooler.mode.value if pooler.mode else None,
+        "prepared": pooler.prepared,
+        "tracked": sorted(pooler.tracked),
+        "shares_sessions": pooler.shares_sessions,
+        "confidence": pooler.confidence,
+        "evidence": list(pooler.evidence),
+    }
