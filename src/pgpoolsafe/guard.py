@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from .effects import ControlVerb, EffectKind, Reading, Verb
+from .effects import PLAIN, ControlVerb, EffectKind, Reading, Verb
 from .judge import Page, Trial
 from .plan import Plan
 from .poolers.answers import Pooler, PoolMode
@@ -21,6 +21,7 @@ from .rules.policy import Mode, Policy, Prepared
 from .rules.reporting import Reporter
 from .session.books import Books
 from .sql.edits import apply
+from .sql.reader import read
 
 logger = logging.getLogger("pgpoolsafe")
 
@@ -32,6 +33,9 @@ _UNDONE_BY = {
     "hypopg": "SELECT hypopg_reset()",
 }
 """What takes back the session state of which there is one in a session (its key)."""
+
+# lock_not_available, deadlock_detected
+_LOCK_NOT_TAKEN = ("55P03", "40P01")
 
 STAND_IN = known_pooler("pgbouncer", version=None, mode=PoolMode.TRANSACTION)
 """What strict mode judges by on a connection that no pooler shares."""
@@ -102,26 +106,40 @@ class Guard:
         try:
             if draft.in_block and not in_block:
                 trial.ended_unseen()
+                self.books = Books()
             draft.in_block = in_block
             trial.run()
             edited = apply(text, trial.edits) if trial.edits else None
         except Exception:  # noqa: BLE001  # logged, and raised again in strict mode
-            return self._own_failure(reading, draft)
+            self.own_failure()
+            return Plan(None, reading, draft)
         self.reporter.report(trial.findings)
-        return Plan(edited, reading, draft)
+        return Plan(edited, reading, draft, trial.only_attempt())
 
-    def _own_failure(self, reading: Reading, draft: Page) -> Plan:
-        """Never break the user's statement in warn mode, never be silent in strict mode."""
-        logger.exception("pgpoolsafe could not judge a statement; it is a bug, please report it")
+    def read(self, text: str) -> Reading:
+        """The reading of a text; a failure of ours breaks no statement in warn mode."""
+        try:
+            return read(text)
+        except Exception:  # noqa: BLE001  # logged, and raised again in strict mode
+            self.own_failure()
+            return PLAIN
+
+    def own_failure(self) -> None:
+        """Called while our own error is handled: log it, and in strict mode raise it."""
+        logger.exception("pgpoolsafe failed on a statement; it is a bug, please report it")
         if self.policy.mode is Mode.STRICT:
             raise
-        return Plan(None, reading, draft)
 
     def done(self, plan: Plan, *, in_block: bool | None = None) -> None:
         """The text succeeded. `in_block`: whether a block is open now; None: not known yet."""
         self.books = plan.draft
         if in_block is False and self.books.in_block:
             self.books.end()
+
+    def declined(self, plan: Plan) -> None:
+        """The text was an attempt to get a lock, and the server said no."""
+        if plan.attempt is not None:
+            self.books.release(plan.attempt)
 
     def internal(self, reading: Reading) -> None:
         """The driver itself sent this; what it releases is released, and nobody is told."""
@@ -131,10 +149,15 @@ class Guard:
                     key = tuple(part for part in effect.key if isinstance(part, str))
                     self.books.release((effect.kind, key, effect.shared))
 
-    def failed(self, plan: Plan, *, in_block: bool) -> None:
-        """The text failed. A lock taken by a failed statement stays: PostgreSQL keeps it."""
+    def failed(self, plan: Plan, *, in_block: bool, sqlstate: str | None = None) -> None:
+        """The text failed. A lock taken by a failed statement stays: PostgreSQL keeps it.
+
+        Not so where the failure was to get the lock (`sqlstate`: timeout, deadlock).
+        """
         if not in_block:
             self.books.end()
+            return
+        if sqlstate in _LOCK_NOT_TAKEN:
             return
         for key, memos in plan.draft.surviving.items():
             if key[0] is EffectKind.ADVISORY_LOCK:

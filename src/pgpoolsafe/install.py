@@ -220,7 +220,7 @@ def _psycopg_driver_of(target: Any) -> Callable[[Any, Installation], Attachment]
         if isinstance(target, BasePool):
             return Pool
     raise TypeError(
-        f"pgpoolsafe.install(): cannot guard a {type(target).__module__}."
+        f"pgpoolsafe: cannot guard a {type(target).__module__}."
         f"{type(target).__qualname__}; expected a SQLAlchemy Engine or AsyncEngine, a psycopg"
         " connection, a psycopg_pool pool, or nothing (every psycopg connection from now on)"
     )

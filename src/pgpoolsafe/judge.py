@@ -41,6 +41,11 @@ _COMMITS = (ControlVerb.COMMIT, ControlVerb.PREPARE_TRANSACTION)
 # The prefixes that PostgreSQL's boolean input takes for true (boolin, parse_bool).
 _TRUE = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
 
+# These end with the transaction, however they are set.
+_OF_THE_TRANSACTION = frozenset(
+    {"transaction_isolation", "transaction_read_only", "transaction_deferrable"}
+)
+
 Page = Books[Finding | None]
 """Books whose memos are the finding that is due if the entry outlives the transaction."""
 
@@ -63,6 +68,7 @@ class Trial:
     locate: Callable[[], Location | None] = caller
     findings: list[Finding] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
+    attempts: list[Key] = field(default_factory=list)
     _allowed: frozenset[str] | None = None
     _location: list[Location | None] = field(default_factory=list)
 
@@ -145,8 +151,10 @@ class Trial:
             self._now(rule_for(effect), effect, statement)
 
     def _is_transactional(self, effect: Effect) -> bool:
-        if effect.scope is Scope.BOUND and effect.scope_param is not None:
-            return _is_true(_value(effect.scope_param, self.params))
+        if effect.scope_param is not None and _is_true(_value(effect.scope_param, self.params)):
+            return True
+        if effect.kind is EffectKind.SETTING and effect.key and isinstance(effect.key[0], Bound):
+            return _text(effect.key[0], self.params).lower() in _OF_THE_TRANSACTION
         return effect.scope is Scope.TRANSACTION
 
     def _rewrite(self, effect: Effect, statement: Statement) -> bool:
@@ -165,6 +173,13 @@ class Trial:
             self._now(rule_for(effect), effect, statement)
         else:
             self.draft.acquire(key, self._judged(rule_for(effect), effect, statement))
+            if effect.by_attempt:
+                self.attempts.append(key)
+
+    def only_attempt(self) -> Key | None:
+        """The lock that the text tries for, if that is its one effect."""
+        effects = [effect for one in self.reading.statements for effect in one.effects]
+        return self.attempts[0] if self.attempts and len(effects) == 1 else None
 
     def _release(self, key: Key, effect: Effect, statement: Statement) -> None:
         if self.draft.release(key):

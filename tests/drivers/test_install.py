@@ -209,9 +209,7 @@ def test_threads_share_a_connection(pgbouncer: PgBouncer) -> None:
 
 def test_a_cancelled_task_leaves_the_connection_usable(pgbouncer: PgBouncer) -> None:
     async def main() -> None:
-        async with await psycopg.AsyncConnection.connect(
-            pgbouncer.dsn(), autocommit=True
-        ) as conn:
+        async with await psycopg.AsyncConnection.connect(pgbouncer.dsn(), autocommit=True) as conn:
             pgpoolsafe.install(conn, mode="strict")
             await conn.execute("SELECT 1")
             sleeping = asyncio.create_task(conn.execute("SELECT pg_sleep(30)"))

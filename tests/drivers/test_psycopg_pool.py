@@ -94,9 +94,7 @@ def test_callbacks_are_guarded(pgbouncer: PgBouncer) -> None:
             conn.execute(HAZARD)
         seen.append(caught.value.rule)
 
-    pool = psycopg_pool.ConnectionPool(
-        pgbouncer.dsn(), min_size=1, open=False, configure=configure
-    )
+    pool = psycopg_pool.ConnectionPool(pgbouncer.dsn(), min_size=1, open=False, configure=configure)
     pgpoolsafe.install(pool, **STRICT)
     with pool:
         pool.wait()

@@ -7,9 +7,16 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import AsyncConnection, AsyncCursor, AsyncServerCursor, Connection, Cursor, ServerCursor
+from psycopg import (
+    AsyncConnection,
+    AsyncCursor,
+    AsyncServerCursor,
+    Connection,
+    Cursor,
+    ServerCursor,
+)
 
-from pgpoolsafe.drivers.psycopg import LAYOUT, check_layout
+from pgpoolsafe.drivers.psycopg_classes import LAYOUT, check_layout
 from pgpoolsafe.errors import ConfigurationError
 
 SENDS_SQL = {
@@ -83,7 +90,7 @@ def test_generators_that_send_are_all_overridden() -> None:
 
 def test_an_unknown_layout_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     layout: dict[type, tuple[str, ...]] = {**LAYOUT, Cursor: ("_no_such_gen",)}
-    monkeypatch.setattr("pgpoolsafe.drivers.psycopg.LAYOUT", layout)
+    monkeypatch.setattr("pgpoolsafe.drivers.psycopg_classes.LAYOUT", layout)
     with pytest.raises(ConfigurationError) as caught:
         check_layout()
     assert str(caught.value) == (

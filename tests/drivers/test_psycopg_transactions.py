@@ -50,8 +50,8 @@ def test_undone_in_the_same_transaction(conn: Conn, make: str, undo: str) -> Non
         conn.execute(undo)
 
 
-@pytest.mark.parametrize("make,undo", UNDONE[:-1], ids=[make for make, _ in UNDONE[:-1]])
-def test_left_at_commit(conn: Conn, postgres: Postgres, make: str, undo: str) -> None:
+@pytest.mark.parametrize("make", [make for make, _ in UNDONE[:-1]])
+def test_left_at_commit(conn: Conn, postgres: Postgres, make: str) -> None:
     with pytest.raises(SessionStateError) as caught, conn.transaction():
         conn.execute(make)
     assert caught.value.statement == make
@@ -151,6 +151,30 @@ def test_locks_stack(conn: Conn) -> None:
         conn.execute("SELECT pg_advisory_unlock(7)")
 
 
+def test_a_lock_that_was_not_got(conn: Conn, pgbouncer: PgBouncer) -> None:
+    """pg_try_advisory_lock says false: there is nothing to release."""
+    with psycopg.connect(pgbouncer.dsn()) as other:
+        other.execute("SELECT pg_advisory_xact_lock(7)")
+        for query in ("SELECT pg_try_advisory_lock(7)", "SELECT pg_try_advisory_lock(7) AS got"):
+            with conn.transaction():
+                assert conn.execute(query).fetchone() == (False,)
+                conn.execute("SELECT 1")
+    with pytest.raises(SessionStateError), conn.transaction():
+        assert conn.execute("SELECT pg_try_advisory_lock(7)").fetchone() == (True,)
+
+
+def test_a_lock_that_timed_out(conn: Conn, pgbouncer: PgBouncer) -> None:
+    with psycopg.connect(pgbouncer.dsn()) as other:
+        other.execute("SELECT pg_advisory_xact_lock(7)")
+        with pytest.raises(psycopg.errors.LockNotAvailable), conn.transaction():
+            conn.execute("SET LOCAL lock_timeout = '1ms'")
+            conn.execute("SELECT pg_advisory_lock(7)")
+
+
+def test_bound_names_that_end_with_the_transaction(conn: Conn) -> None:
+    conn.execute("SELECT set_config(%s, %s, false)", ("transaction_read_only", "on"))
+
+
 def test_lock_and_unlock_by_parameters(conn: Conn) -> None:
     with conn.transaction():
         conn.execute("SELECT pg_advisory_lock(%s)", (7,))
@@ -243,9 +267,10 @@ def test_a_commit_on_the_raw_connection_is_told_late(conn: Conn) -> None:
     conn.execute("BEGIN")
     conn.execute("CREATE TEMP TABLE t (i int)")
     conn.pgconn.exec_(b"COMMIT")
-    with pytest.raises(SessionStateError):
+    with pytest.raises(SessionStateError, match="temp-table"):
+        conn.execute("SET LOCAL work_mem = '1MB'")
+    with pytest.raises(SessionStateError, match="listen"):
         conn.execute("LISTEN x")
-    conn.pgconn.exec_(b"DISCARD ALL")
 
 
 def test_currval_after_insert(conn: Conn) -> None:

@@ -254,5 +254,5 @@ def test_other_engines_are_refused(address: str) -> None:
         engine = sa.create_engine(address)
     except ModuleNotFoundError:
         engine = sa.create_engine("sqlite://")
-    with pytest.raises(TypeError, match=r"^pgpoolsafe\.install\(\): cannot guard an engine on "):
+    with pytest.raises(TypeError, match=r"^pgpoolsafe: cannot guard an engine on "):
         pgpoolsafe.install(engine)

@@ -135,7 +135,9 @@ def sees(connection: Connection, question: str) -> bool:
         return False
 
 
-def measure(state: State, question: str, gate: Turnstile, mine: Connection, other: Connection) -> Answer:
+def measure(
+    state: State, question: str, gate: Turnstile, mine: Connection, other: Connection
+) -> Answer:
     """What the pooler does with a state that `mine` makes and `other` may meet.
 
     `question` is the state's, filled in. Cleans up on both server connections.

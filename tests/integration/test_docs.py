@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import pgpoolsafe
-from pgpoolsafe.drivers.psycopg import LAYOUT
+from pgpoolsafe.drivers.psycopg_classes import LAYOUT
 from pgpoolsafe.rules.policy import make_policy
 from tests.servers import PgBouncer
 

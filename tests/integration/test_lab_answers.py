@@ -12,7 +12,7 @@ from psycopg import pq
 
 from pgpoolsafe.drivers.psycopg_meeting import greet
 from pgpoolsafe.poolers import products
-from pgpoolsafe.poolers.answers import Answer, Pooler, PoolMode
+from pgpoolsafe.poolers.answers import Pooler, PoolMode
 from tests.integration.lab_states import STATES, State, measure, random_after_seed, sees
 from tests.servers import Server
 from tests.servers.lab import ENDPOINTS, Endpoint, Lab
@@ -25,7 +25,9 @@ SHARED = [e for e in ENDPOINTS if e.mode != "session" and not e.keeps]
 """Endpoints where server connections change hands while clients stay."""
 
 AS_THE_TABLE_SAYS = [
-    e for e in SHARED if e.is_default  # the table's answers are about the defaults
+    e
+    for e in SHARED
+    if e.is_default  # the table's answers are about the defaults
 ]
 KEPT = [e for e in ENDPOINTS if e.mode == "session" or e.keeps]
 

@@ -130,7 +130,9 @@ def verdict(pooler: Pooler) -> Verdict:
 
 
 @pytest.mark.lab
-def test_every_connection_gets_a_verdict_that_is_expected(endpoint: Endpoint, server: Server) -> None:
+def test_every_connection_gets_a_verdict_that_is_expected(
+    endpoint: Endpoint, server: Server
+) -> None:
     usual, *others = verdicts_on(endpoint)
     found = [detected(server) for _ in range(CONNECTIONS)]
     verdicts = {verdict(pooler) for pooler in found}

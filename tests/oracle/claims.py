@@ -13,9 +13,9 @@ K = EffectKind
 
 SETTINGS = (K.SETTING.value, K.ROLE.value)
 
-# What SQL cannot show (session functions but dblink_connect), or what says of itself that
-# it cannot tell.
-UNOBSERVABLE = frozenset({K.SESSION_FUNCTION, K.SEQUENCE, K.OPAQUE_CODE, K.UNREADABLE})
+# What SQL cannot show, and what says of itself that it cannot tell.
+UNOBSERVABLE = frozenset({K.SEQUENCE, K.OPAQUE_CODE, K.UNREADABLE})
+_OBSERVABLE_FUNCTIONS = ("dblink_connect", "dblink_disconnect", "replication")
 CANNOT_TELL = frozenset({K.OPAQUE_CODE, K.UNREADABLE})
 
 # The parts of DISCARD ALL (documentation of DISCARD).
@@ -80,12 +80,18 @@ def _claims(effect: Effect) -> Iterator[Claim]:
     if effect.kind is K.EVERYTHING:
         for kind in _DISCARDED.get("".join(map(str, effect.key)), ()):
             yield Claim(kind.value, Verb.RELEASE, (), False, False)
-    elif effect.verb is not Verb.READ and effect.kind not in UNOBSERVABLE:
+    elif effect.verb is not Verb.READ and _is_observable(effect):
         local = effect.scope is Scope.TRANSACTION
         claim = Claim(effect.kind.value, effect.verb, _key(effect), effect.shared, local)
         yield claim
         if effect.kind is K.ADVISORY_LOCK and not effect.key:  # pg_advisory_unlock_all
             yield replace(claim, shared=True)
+
+
+def _is_observable(effect: Effect) -> bool:
+    if effect.kind is K.SESSION_FUNCTION:
+        return any(part in (effect.function or "") for part in _OBSERVABLE_FUNCTIONS)
+    return effect.kind not in UNOBSERVABLE
 
 
 def _key(effect: Effect) -> tuple[str, ...]:
@@ -95,6 +101,4 @@ def _key(effect: Effect) -> tuple[str, ...]:
     key = tuple(str(part) for part in effect.key)
     if effect.kind is K.ADVISORY_LOCK:
         return key if all(part.lstrip("-").isdecimal() for part in key) else ()
-    if effect.kind is K.LIBRARY:
-        return ()
-    return key
+    return () if effect.kind is K.LIBRARY else key

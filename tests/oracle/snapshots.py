@@ -39,7 +39,7 @@ BEGIN
      l.mode, ''
    FROM pg_catalog.pg_locks AS l
    WHERE l.locktype = 'advisory' AND l.pid = pg_catalog.pg_backend_pid() AND l.granted
-  {libraries}{dblink};
+  {libraries} {functions};
   IF pg_catalog.pg_my_temp_schema() <> 0 THEN
     RETURN QUERY SELECT '{temporary}', t.name::text, '', '' FROM ({temporary_objects}) AS t;
   END IF;
@@ -52,8 +52,13 @@ CREATE OR REPLACE FUNCTION oracle.signed(key oid) RETURNS int8 LANGUAGE sql
 
 _LIBRARIES = """UNION ALL SELECT '{library}', m.file_name, '', ''
    FROM pg_catalog.pg_get_loaded_modules() AS m"""
-_DBLINK = """UNION ALL SELECT '{function}', c, '', ''
-   FROM pg_catalog.unnest(public.dblink_get_connections()) AS connections (c)"""
+_FUNCTIONS = """UNION ALL SELECT '{function}', c, '', ''
+   FROM pg_catalog.unnest(public.dblink_get_connections()) AS connections (c)
+  UNION ALL SELECT '{function}', r.slot_name::text, '', ''
+   FROM pg_catalog.pg_replication_slots AS r
+   WHERE r.temporary AND r.active_pid = pg_catalog.pg_backend_pid()
+  UNION ALL SELECT '{function}', 'replication origin', '', ''
+   WHERE pg_catalog.pg_replication_origin_session_is_setup()"""
 
 # What ends with the transaction however it is set, and what only reports something else.
 _IGNORED = """
@@ -100,16 +105,17 @@ _INDEPENDENT = """NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
     AND d.objsubid = 0 AND d.deptype IN ('i', 'a'))"""
 
 
-def prepare_database(wire: Wire, *, libraries: bool = False, dblink: bool = False) -> None:
+def prepare_database(wire: Wire, *, libraries: bool = False, functions: bool = False) -> None:
     """Make what the question needs in a database.
 
-    `libraries`: loaded modules count (PostgreSQL 18); `dblink`: the extension is there.
+    `libraries`: loaded modules count (PostgreSQL 18). `functions`: what session functions
+    leave as well; needs dblink, and a superuser to ask.
     """
     setup = _SETUP.format(
         ignored=",".join(_IGNORED.split()),
         temporary_objects=" UNION ALL".join(_objects()),
         libraries=_LIBRARIES.format(**_KINDS) * libraries,
-        dblink=_DBLINK.format(**_KINDS) * dblink,
+        functions=_FUNCTIONS.format(**_KINDS) * functions,
         **_KINDS,
     )
     wire.query(setup)

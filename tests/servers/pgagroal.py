@@ -102,7 +102,9 @@ class Pgagroal(Server):
         self._write("pgagroal_hba.conf", "host all all all scram-sha-256\n")
         # The transaction pipeline wants its server connections opened beforehand.
         first = self.pool_size if self.pipeline == "transaction" else 0
-        limits = "".join(f"shop {user} {self.pool_size} {first} {first}\n" for user in USERS.values())
+        limits = "".join(
+            f"shop {user} {self.pool_size} {first} {first}\n" for user in USERS.values()
+        )
         self._write("pgagroal_databases.conf", limits)
         if not (self.folder / "pgagroal_users.conf").exists():
             self._run(ADMIN, "-P", "a-master-key!1", "master-key")

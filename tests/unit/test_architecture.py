@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "poolers": (),
     "rules": ("poolers.answers",),
     "judge": ("poolers", "rules", "session", "sql"),
-    "plan": ("judge",),
+    "plan": ("judge", "session"),
     "guard": ("judge", "plan", "poolers", "rules", "session", "sql"),
     "check": ("guard", "judge", "poolers", "rules", "session", "sql"),
     "drivers": ("guard", "plan", "poolers", "rules", "sql"),
@@ -104,7 +104,7 @@ def test_every_part_of_the_core_is_under_these_rules() -> None:
         ("guard.py", "pgpoolsafe.judge"),
         ("rules/findings.py", "pgpoolsafe.poolers.answers"),
         ("drivers/psycopg.py", "psycopg"),
-        ("drivers/psycopg.py", "pgpoolsafe.drivers.psycopg_sending"),
+        ("drivers/psycopg.py", "pgpoolsafe.drivers.psycopg_classes"),
         ("install.py", "pgpoolsafe.drivers.process"),
     ],
 )

@@ -101,7 +101,7 @@ def test_help_and_version(
 
 
 def test_ctrl_c_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*args: object, **options: object) -> Diagnosis:
+    def interrupted(*_: object, **__: object) -> Diagnosis:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(commands, "diagnose", interrupted)
@@ -181,8 +181,10 @@ def test_the_report_says_it_all() -> None:
         "  this end      psycopg 3.3.9, libpq 18.6, Python 3.13.1\n",
         "\n2 findings\n",
         "  ✗ named-prepare: prepared statements are not safe with psycopg's defaults",
-        "    why  server process 7: statement_timeout = 2s\n"
-        "         server process 8: 1 session advisory lock\n",
+        (
+            "    why  server process 7: statement_timeout = 2s\n"
+            "         server process 8: 1 session advisory lock\n"
+        ),
         "  leaks: other clients meet it\n",
         "    pg_advisory_lock()      pg_advisory_xact_lock()\n",
         "  engine = sqlalchemy.create_engine(\n",

@@ -67,8 +67,10 @@ CASES: list[tuple[Facts, Grade, str]] = [
     (
         facts(FORGETFUL),
         FINDING,
-        "named-prepare: prepared statements are not safe with psycopg's defaults"
-        " (prepare_threshold=5)",
+        (
+            "named-prepare: prepared statements are not safe with psycopg's defaults"
+            " (prepare_threshold=5)"
+        ),
     ),
     (
         facts(pooler("pgbouncer", version=(1, 24), mode=STATEMENT)),
@@ -339,7 +341,7 @@ def test_a_direct_connection_needs_no_table() -> None:
     assert [row.answer for row in behaviours(DIRECT, prepares_are_safe=True)] == [Answer.WORKS]
 
 
-@pytest.mark.parametrize("product", [product for product in TITLES])
+@pytest.mark.parametrize("product", list(TITLES))
 @pytest.mark.parametrize("mode", list(PoolMode))
 def test_every_pooler_has_a_full_table(product: str, mode: PoolMode) -> None:
     found = pooler(product, mode=mode)
@@ -444,16 +446,16 @@ def test_advice_in_statement_mode() -> None:
 
 
 WAYS = [
-    (HERE, TRACKING, (), "at the address of the PostgreSQL server itself; the pooler's does not"
-     " tell it"),
+    (HERE, TRACKING, (), ("at the address of the PostgreSQL server itself; the pooler's does not"
+     " tell it")),
     (HERE, TRACKING, ("DIRECT_URL",), "perhaps what the environment calls DIRECT_URL"),
     (HERE, DIRECT, ("DIRECT_URL",), ""),
     (Endpoint("aws-0-eu-central-1.pooler.supabase.com", 6543, "postgres.ref", "postgres"),
      pooler("supavisor", mode=TRANSACTION), ("DIRECT_URL",),
      "Supabase (shared pooler): use port 5432 instead of 6543"),
     (Endpoint("ep-x-1-pooler.eu-central-1.aws.neon.tech", 5432, "app", "shop"), TRACKING, (),
-     "Neon (pooler): use host ep-x-1.eu-central-1.aws.neon.tech instead of"
-     " ep-x-1-pooler.eu-central-1.aws.neon.tech"),
+     ("Neon (pooler): use host ep-x-1.eu-central-1.aws.neon.tech instead of"
+     " ep-x-1-pooler.eu-central-1.aws.neon.tech")),
 ]  # fmt: skip
 
 
@@ -483,7 +485,7 @@ def test_the_document_is_plain_json() -> None:
 def test_what_is_ignored_does_not_count() -> None:
     given = diagnosis(FORGETFUL)
     assert document(given, ignored=["named-prepare"])["status"] == 0
-    assert [c["ignored"] for c in document(given, ignored=["named-prepare"])["checks"]][0] is True
+    assert next(c["ignored"] for c in document(given, ignored=["named-prepare"])["checks"]) is True
     assert given.findings() != []
     assert given.findings(frozenset({"named-prepare"})) == []
 

@@ -380,7 +380,7 @@ def broken(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) ->
     [record] = caplog.get_records("call")
     assert record.levelno == logging.ERROR
     assert record.getMessage() == (
-        "pgpoolsafe could not judge a statement; it is a bug, please report it"
+        "pgpoolsafe failed on a statement; it is a bug, please report it"
     )
     assert record.exc_info is not None
 

@@ -215,7 +215,7 @@ WRONG_TARGETS: list[tuple[Any, str]] = [
 def test_something_else_is_one_clear_error(target: Any, name: str) -> None:
     with pytest.raises(TypeError) as caught:
         install(target)
-    assert str(caught.value) == f"pgpoolsafe.install(): cannot guard a {name}{EXPECTED}"
+    assert str(caught.value) == f"pgpoolsafe: cannot guard a {name}{EXPECTED}"
     with pytest.raises(TypeError):
         uninstall(target)
 
@@ -224,7 +224,7 @@ def test_an_engine_on_another_database() -> None:
     with pytest.raises(TypeError) as caught:
         install(sqlalchemy.create_engine("sqlite://"))
     assert str(caught.value) == (
-        "pgpoolsafe.install(): cannot guard an engine on sqlite+pysqlite; expected one of"
+        "pgpoolsafe: cannot guard an engine on sqlite+pysqlite; expected one of"
         " postgresql+psycopg, postgresql+psycopg_async"
     )
 

@@ -137,8 +137,8 @@ def test_settings_in_options(options: str, settings: dict[str, str]) -> None:
 
 REFUSALS = [
     (
-        'connection to server at "::1", port 6432 failed: FATAL:  unsupported startup parameter in'
-        " options: statement_timeout",
+        ('connection to server at "::1", port 6432 failed: FATAL:  unsupported startup parameter in'
+        " options: statement_timeout"),
         Refusal("pgbouncer", "statement_timeout", "unsupported startup parameter in options:"
                 " statement_timeout"),
     ),
@@ -151,8 +151,8 @@ REFUSALS = [
         Refusal("pgbouncer", "search_path", "unsupported startup parameter: search_path"),
     ),
     (
-        "FATAL:  unsupported options startup parameter: only '-c config=val' and '--config=val'"
-        " are allowed",
+        ("FATAL:  unsupported options startup parameter: only '-c config=val' and '--config=val'"
+        " are allowed"),
         Refusal("pgbouncer", None, "unsupported options startup parameter: only '-c config=val'"),
     ),
     (
@@ -160,8 +160,8 @@ REFUSALS = [
         Refusal("rds-proxy", None, "RDS Proxy currently doesn’t support command-line options"),
     ),
     (
-        "FATAL:  Feature not supported: RDS Proxy currently doesn’t support the option"
-        " statement_timeout.",
+        ("FATAL:  Feature not supported: RDS Proxy currently doesn’t support the option"
+        " statement_timeout."),
         Refusal("rds-proxy", "statement_timeout", "RDS Proxy currently doesn’t support the option"
                 " statement_timeout"),
     ),
@@ -192,26 +192,26 @@ def test_a_refusal_does_not_outweigh_what_is_known() -> None:
 REMEDIES = [
     (
         pgbouncer(1, 18),
-        ["ignore_startup_parameters = options in pgbouncer.ini lets the client in, without the"
-         " setting"],
+        [("ignore_startup_parameters = options in pgbouncer.ini lets the client in, without the"
+         " setting")],
     ),
     (
         pgbouncer(1, 24),
-        ["track_extra_parameters = work_mem in pgbouncer.ini helps only if the server reports it"
-         " to clients; else PgBouncer before 1.26 drops it without a word",
-         "ignore_startup_parameters = work_mem in pgbouncer.ini lets the client in, without the"
-         " setting"],
+        [("track_extra_parameters = work_mem in pgbouncer.ini helps only if the server reports it"
+         " to clients; else PgBouncer before 1.26 drops it without a word"),
+         ("ignore_startup_parameters = work_mem in pgbouncer.ini lets the client in, without the"
+         " setting")],
     ),
     (
         pgbouncer(1, 26),
         ["track_extra_parameters = work_mem in pgbouncer.ini applies it per client",
-         "ignore_startup_parameters = work_mem in pgbouncer.ini lets the client in, without the"
-         " setting"],
+         ("ignore_startup_parameters = work_mem in pgbouncer.ini lets the client in, without the"
+         " setting")],
     ),
     (
         pgbouncer(),
-        ["ignore_startup_parameters = options in pgbouncer.ini lets the client in, without the"
-         " setting"],
+        [("ignore_startup_parameters = options in pgbouncer.ini lets the client in, without the"
+         " setting")],
     ),
     (pooler("rds-proxy"), []),
 ]  # fmt: skip

@@ -402,7 +402,6 @@ FUNCTIONS = [
         "pg_create_logical_replication_slot('s', 'p', temporary => true)",
         ["acquire session function s"],
     ),
-    ("pg_drop_replication_slot('s')", ["release session function s"]),
     ("set_user('admin')", ["acquire session function set_user"]),
     ("reset_user()", ["release session function set_user"]),
     ("pgv_set_int('p', 'n', 1)", ["acquire session function p"]),

@@ -12,6 +12,7 @@ from typing import Any
 from psycopg._connection_base import BaseConnection
 
 from . import psycopg as driver
+from .psycopg_classes import check_layout
 
 _NAME = "_connect_gen"
 
@@ -27,7 +28,7 @@ class Process:
 
     def attach(self) -> None:
         """Guard what is opened from now on."""
-        driver.check_layout()
+        check_layout()
         self._original = BaseConnection.__dict__[_NAME]
         self._ours = classmethod(self._guarding(self._original.__func__))
         self._active = True

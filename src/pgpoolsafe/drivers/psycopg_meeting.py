@@ -20,6 +20,7 @@ from typing import Any
 from psycopg import Error, capabilities, pq
 from psycopg.generators import fetch_many, pipeline_communicate
 
+from ..errors import SessionStateError, SessionStateWarning
 from ..poolers.answers import Pooler
 from ..poolers.detect import (
     PROBED_PARAMETERS,
@@ -31,10 +32,10 @@ from ..poolers.detect import (
     new_probe,
 )
 from ..poolers.endpoints import Endpoint
+from ..poolers.products import pooler as pooler_named
 from ..rules.allowing import allowed_now
 from ..rules.catalog import RULES, Level
 from ..rules.findings import Finding, caller
-from . import psycopg as driver
 
 logger = logging.getLogger("pgpoolsafe")
 
@@ -50,6 +51,17 @@ def meet_without_asking(conn: Any, seat: Any) -> bool:
     """Whether the guard knows its pooler now; asks the server nothing."""
     if seat.met or not seat.guard.watching:
         return True
+    try:
+        return _meet_now(conn, seat)
+    except (Error, SessionStateError, SessionStateWarning):
+        raise
+    except Exception:  # noqa: BLE001  # logged, and raised again in strict mode
+        seat.guard.own_failure()
+        seat.guard.meet(pooler_named("unknown"))
+        return True
+
+
+def _meet_now(conn: Any, seat: Any) -> bool:
     owner = seat.owners[-1]
     if owner.override is not None:
         _met(conn, seat, owner.override)
@@ -125,7 +137,7 @@ def _met(conn: Any, seat: Any, pooler: Pooler) -> None:
     seat.settle()
     logger.debug("connected to %s: %s", pooler, "; ".join(pooler.evidence))
     if guard.forbids_named_prepares:
-        driver.keep_prepares_off(conn, seat)
+        seat.keep_prepares_off(conn)
     elif guard.loses_named_prepares and conn.prepare_threshold is not None:
         _report_named_prepares(conn, guard, pooler)
 

@@ -15,6 +15,7 @@ from typing import Any
 from psycopg_pool.base import BasePool
 
 from . import psycopg as driver
+from .psycopg_classes import check_layout
 
 
 class Pool:
@@ -26,7 +27,7 @@ class Pool:
 
     def attach(self) -> None:
         """Guard the connections the pool has, hands out and makes."""
-        driver.check_layout()
+        check_layout()
         pool = self._installation.target
         self._original = pool.connection_class
         pool.connection_class = _born_guarded(pool.connection_class, self._guard)

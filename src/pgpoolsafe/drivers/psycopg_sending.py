@@ -23,7 +23,6 @@ from ..effects import DRAWS, PLAIN, Reading, Scope
 from ..errors import SessionStateError, SessionStateWarning
 from ..guard import Guard, ends_transaction, is_rollback
 from ..plan import Plan
-from ..sql.reader import read
 from . import psycopg_meeting as meeting
 
 try:  # Python 3.14 and psycopg 3.3
@@ -66,7 +65,7 @@ def statement(
     if text is None:
         return send(query)
     text = prefix + text
-    reading = read(text)
+    reading = guard.read(text)
     if reading is PLAIN:
         return send(query)
     in_block = _will_be_in_block(conn, guard)
@@ -87,6 +86,8 @@ def statement(
         if not ends_transaction(reading):
             raise
         return _refuse_end(conn, guard, error, is_rollback(reading), in_flight)
+    if plan.attempt is not None:
+        return _carry_out_attempt(cursor, guard, plan, send(query))
     if plan.text is None:
         return _carry_out(conn, guard, plan, send(query))
     edited = _like(conn, query, plan.text[len(prefix) :])
@@ -96,16 +97,26 @@ def statement(
 def _carry_out_edited(cursor: Any, guard: Guard, plan: Plan, gen: Gen) -> Gen:
     """RESET was sent as SET LOCAL … TO DEFAULT: the tag is still that of RESET."""
     yield from _carry_out(cursor._conn, guard, plan, gen)
-    if len(plan.reading.statements) == 1 and plan.reading.statements[0].command == "RESET":
-        if getattr(cursor, "_statusmessage", None) is not None:  # psycopg 3.2 keeps none
-            cursor._statusmessage = b"RESET"
+    resets = [statement.command == "RESET" for statement in plan.reading.statements]
+    # psycopg 3.2 keeps no tag of its own.
+    if resets == [True] and getattr(cursor, "_statusmessage", None) is not None:
+        cursor._statusmessage = b"RESET"
+
+
+def _carry_out_attempt(cursor: Any, guard: Guard, plan: Plan, gen: Gen) -> Gen:
+    """pg_try_advisory_lock: what was not got need not be released."""
+    yield from _carry_out(cursor._conn, guard, plan, gen)
+    result = cursor.pgresult
+    single = result is not None and (result.ntuples, result.nfields) == (1, 1)
+    if single and result.get_value(0, 0) in (b"f", b"\0"):
+        guard.declined(plan)
 
 
 def _carry_out(conn: Any, guard: Guard, plan: Plan, gen: Gen) -> Gen:
     try:
         result = yield from gen
-    except BaseException:
-        guard.failed(plan, in_block=_is_in_block(conn))
+    except BaseException as error:
+        guard.failed(plan, in_block=_is_in_block(conn), sqlstate=getattr(error, "sqlstate", None))
         raise
     guard.done(plan, in_block=None if conn._pipeline else _is_in_block(conn))
     return result
@@ -119,11 +130,12 @@ def many(
     send: Callable[[Any, Iterable[Any]], Gen],
 ) -> Gen:
     """executemany: one text, judged by the parameters that make it worst."""
-    text = _text(cursor._conn, query)
-    if text is None or not read(text).bound:
+    text = _text(cursor._conn, query) if seat.guard.watching else None
+    reading = PLAIN if text is None else seat.guard.read(text)
+    if not reading.bound:
         return statement(cursor, seat, query, None, lambda text: send(text, params_seq))
     all_params = list(params_seq)
-    worst = _worst(read(text), all_params)
+    worst = _worst(reading, all_params)
     return statement(cursor, seat, query, worst, lambda text: send(text, all_params))
 
 
@@ -186,7 +198,7 @@ def _command(
         return send(conn, command, result_format)
     guard: Guard = seat.guard
     text = _text(conn, command) or ""
-    reading = read(text)
+    reading = guard.read(text)
     if not any(statement.control for statement in reading.statements):
         guard.internal(reading)
         return send(conn, command, result_format)

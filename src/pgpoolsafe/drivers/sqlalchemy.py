@@ -15,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from . import psycopg as driver
+from .psycopg_classes import check_layout
 
 
 class Engines:
@@ -23,7 +24,7 @@ class Engines:
     def __init__(self, engine: Engine, installation: Any) -> None:
         if engine.dialect.name != "postgresql" or engine.dialect.driver not in _DRIVERS:
             raise TypeError(
-                f"pgpoolsafe.install(): cannot guard an engine on {engine.dialect.name}+"
+                f"pgpoolsafe: cannot guard an engine on {engine.dialect.name}+"
                 f"{engine.dialect.driver}; expected one of "
                 + ", ".join(f"postgresql+{name}" for name in _DRIVERS)
             )
@@ -31,7 +32,7 @@ class Engines:
 
     def attach(self) -> None:
         """Guard the connections the engine makes and hands out."""
-        driver.check_layout()
+        check_layout()
         engine = self._installation.target
         event.listen(engine, "connect", self._connect, insert=True)
         event.listen(engine, "checkout", self._checkout, insert=True)

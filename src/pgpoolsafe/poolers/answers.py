@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from ..effects import EffectKind
 
@@ -80,6 +81,10 @@ class Pooler:
         if kind in _SETTINGS and name is not None and name in self.tracked:
             return Answer.TRACKED
         return self.answers.get(kind, Answer.UNKNOWN)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The rows' answers are read-only views, which do not pickle; errors carry poolers.
+        return {**self.__dict__, "answers": dict(self.answers)}
 
     @property
     def label(self) -> str:

@@ -183,7 +183,6 @@ FUNCTIONS: Mapping[str, Row] = {
     "pg_create_logical_replication_slot": Row(_OTHER, key=_name(0), when=_TEMPORARY),
     "pg_copy_physical_replication_slot": Row(_OTHER, key=_name(1), when=_TEMPORARY),
     "pg_copy_logical_replication_slot": Row(_OTHER, key=_name(1), when=_TEMPORARY),
-    "pg_drop_replication_slot": Row(_OTHER, _RELEASE, _name(0)),
     # dblink
     "dblink_connect": Row(_OTHER, key=_connection(2), extension=True),
     "dblink_connect_u": Row(_OTHER, key=_connection(2), extension=True),

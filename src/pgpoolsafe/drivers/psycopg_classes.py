@@ -1,0 +1,264 @@
+"""psycopg: the guarded subclasses of its connections and cursors, made on the fly.
+
+Each has one base and no slot of its own, so that `obj.__class__` can be set to it and
+back. They override the private generators through which psycopg sends; the names they
+stand on are listed in `LAYOUT` and checked before a connection is touched.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from threading import get_ident
+from typing import Any
+
+import psycopg
+from psycopg import pq, sql
+from psycopg._connection_base import BaseConnection
+from psycopg._cursor_base import BaseCursor
+from psycopg._preparing import PrepareManager
+
+from ..effects import PLAIN
+from ..errors import ConfigurationError
+from . import psycopg_sending as sending
+
+LAYOUT: dict[type, tuple[str, ...]] = {
+    BaseConnection: ("_exec_command", "_start_query", "adapters", "prepare_threshold"),
+    BaseCursor: (
+        "_execute_gen",
+        "_executemany_gen_pipeline",
+        "_executemany_gen_no_pipeline",
+        "_stream_send_gen",
+        "_start_copy_gen",
+        "_convert_query",
+    ),
+    psycopg.ServerCursor: ("_declare_gen", "_close_gen", "_fetch_gen"),
+    psycopg.AsyncServerCursor: ("_declare_gen", "_close_gen", "_fetch_gen"),
+    PrepareManager: ("get", "clear", "maintain_gen"),
+}
+"""The private names of psycopg that the guarded classes override or call."""
+
+_CURSOR_INIT = BaseCursor.__init__.__code__
+
+
+def check_layout() -> None:
+    """Refuse a psycopg whose insides are not the ones this was written for."""
+    missing = [
+        f"{cls.__name__}.{name}"
+        for cls, names in LAYOUT.items()
+        for name in names
+        if not hasattr(cls, name)
+    ]
+    if missing:
+        raise ConfigurationError(
+            f"psycopg {psycopg.__version__} is not supported: it has no {', '.join(missing)}"
+        )
+
+
+_connection_classes: dict[type, type] = {}
+_cursor_classes: dict[type, type] = {}
+_guarded_classes: set[type] = set()
+
+
+def guarded_connection(cls: type) -> type:
+    """The guarded subclass of a connection class; one base, so that __class__ can change."""
+    found = _connection_classes.get(cls)
+    if found is None:
+        found = _connection_classes[cls] = _subclass(cls, _connection_overrides(cls))
+    return found
+
+
+def guarded_cursor(cls: type) -> type:
+    """The guarded subclass of a cursor class."""
+    found = _cursor_classes.get(cls)
+    if found is None:
+        found = _cursor_classes[cls] = _subclass(cls, _cursor_overrides(cls))
+    return found
+
+
+def _subclass(cls: type, overrides: dict[str, Any]) -> type:
+    names = {
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__doc__": cls.__doc__,
+        # No new slot: the layout must stay that of the base for __class__ to change.
+        "__slots__": (),
+        **overrides,
+    }
+    made: type = type(cls)(cls.__name__, (cls,), names)
+    _guarded_classes.add(made)
+    return made
+
+
+def _connection_overrides(cls: Any) -> dict[str, Any]:
+    exec_command = cls._exec_command
+
+    def _exec_command(self: Any, command: Any, result_format: Any = pq.Format.TEXT) -> Any:
+        seat = self._pgpoolsafe
+        if sending.passes(seat, command):
+            return exec_command(self, command, result_format)
+        return sending.command(self, seat, exec_command, command, result_format)
+
+    overrides = {
+        "_exec_command": _exec_command,
+        "_pgpoolsafe_exec_command": exec_command,
+        "adapters": _adapters_override(cls.adapters),
+        "prepare_threshold": _threshold_override(cls.prepare_threshold),
+    }
+    if cls.cursor in (psycopg.Connection.cursor, psycopg.AsyncConnection.cursor):
+        overrides["cursor"] = _cursor_override(cls.cursor)
+        overrides["cursor_factory"] = property(_factory, _set_factory)
+    return overrides
+
+
+def _adapters_override(adapters: Any) -> property:
+    def guarded(self: Any) -> Any:
+        # A cursor asks for them when it is made: so one made by hand is found too.
+        if self._pgpoolsafe.maker != get_ident():
+            frame = sys._getframe(1)
+            if frame.f_code is _CURSOR_INIT:
+                adopt(frame.f_locals["self"])
+        return adapters.fget(self)
+
+    return property(guarded, doc=adapters.__doc__)
+
+
+def _threshold_override(threshold: Any) -> property:
+    def set_threshold(self: Any, value: int | None) -> None:
+        seat = self._pgpoolsafe
+        if seat.holds_threshold:
+            seat.threshold = value
+        else:
+            threshold.fset(self, value)
+
+    return property(threshold.fget, set_threshold, doc=threshold.__doc__)
+
+
+def _cursor_override(make: Any) -> Any:
+    def cursor(self: Any, *args: Any, **kwargs: Any) -> Any:
+        seat = self._pgpoolsafe
+        seat.maker = get_ident()
+        try:
+            made = make(self, *args, **kwargs)
+        finally:
+            seat.maker = None
+        adopt(made)
+        return made
+
+    return cursor
+
+
+def _factory(self: Any) -> Any:
+    # Only psycopg, making a cursor, is given the guarded class: an object that is born
+    # with its class is faster than one that changes it.
+    factory = self.__dict__["cursor_factory"]
+    if self._pgpoolsafe.maker is None:
+        return factory
+    return _cursor_classes.get(factory) or factory
+
+
+def _set_factory(self: Any, factory: Any) -> None:
+    self.__dict__["cursor_factory"] = factory
+
+
+def _cursor_overrides(cls: Any) -> dict[str, Any]:
+    overrides = {"_execute_gen": _execute_override(cls._execute_gen)}
+    for name in ("_stream_send_gen", "_start_copy_gen"):
+        overrides[name] = _statement_override(getattr(cls, name))
+    for name in ("_executemany_gen_pipeline", "_executemany_gen_no_pipeline"):
+        overrides[name] = _many_override(getattr(cls, name))
+    if hasattr(cls, "_declare_gen"):
+        overrides["_declare_gen"] = _declare_override(cls._declare_gen)
+        overrides["_close_gen"] = _close_override(cls._close_gen)
+    return overrides
+
+
+def _execute_override(send: Any) -> Any:
+    # The hot path: no **kwargs, no super(), no generator of its own.
+    def _execute_gen(
+        self: Any,
+        query: Any,
+        params: Any = None,
+        *,
+        prepare: bool | None = None,
+        binary: bool | None = None,
+    ) -> Any:
+        seat = self._conn._pgpoolsafe
+        if query.__class__ is str and seat.known(query) is PLAIN:
+            return send(self, query, params, prepare=prepare, binary=binary)
+        return sending.statement(
+            self,
+            seat,
+            query,
+            params,
+            lambda text: send(self, text, params, prepare=prepare, binary=binary),
+        )
+
+    return _execute_gen
+
+
+def _statement_override(send: Any) -> Any:
+    def guarded(self: Any, query: Any, params: Any = None, **kwargs: Any) -> Any:
+        seat = self._conn._pgpoolsafe
+        if query.__class__ is str and seat.known(query) is PLAIN:
+            return send(self, query, params, **kwargs)
+        return sending.statement(
+            self, seat, query, params, lambda text: send(self, text, params, **kwargs)
+        )
+
+    return guarded
+
+
+def _many_override(send: Any) -> Any:
+    def guarded(self: Any, query: Any, params_seq: Iterable[Any], returning: bool) -> Any:
+        seat = self._conn._pgpoolsafe
+        if query.__class__ is str and seat.known(query) is PLAIN:
+            return send(self, query, params_seq, returning)
+        return sending.many(
+            self, seat, query, params_seq, lambda text, seq: send(self, text, seq, returning)
+        )
+
+    return guarded
+
+
+def _declare_override(send: Any) -> Any:
+    def _declare_gen(self: Any, query: Any, params: Any = None, binary: Any = None) -> Any:
+        seat = self._conn._pgpoolsafe
+        if not self._withhold and query.__class__ is str and seat.known(query) is PLAIN:
+            return send(self, query, params, binary)
+        hold = "WITH HOLD " if self._withhold else ""
+        name = sql.Identifier(self._name).as_string(self._conn)
+        return sending.statement(
+            self,
+            seat,
+            query,
+            params,
+            lambda text: send(self, text, params, binary),
+            prefix=f"DECLARE {name} CURSOR {hold}FOR ",
+        )
+
+    return _declare_gen
+
+
+def _close_override(close: Any) -> Any:
+    def _close_gen(self: Any) -> Any:
+        if self._withhold and self._conn._pgpoolsafe.refused:
+            # As if not declared by us: psycopg then asks first whether the cursor exists,
+            # and the error of a CLOSE does not hide why the transaction was refused.
+            self._described = False
+        return close(self)
+
+    return _close_gen
+
+
+def adopt(cursor: BaseCursor[Any, Any]) -> None:
+    """Give a cursor its guarded class."""
+    cls = type(cursor)
+    if cls not in _guarded_classes:
+        cursor.__class__ = _cursor_classes.get(cls) or guarded_cursor(cls)
+
+
+def release(cursor: Any) -> None:
+    """Give a cursor its own class back."""
+    if type(cursor) in _guarded_classes:
+        cursor.__class__ = type(cursor).__mro__[1]
