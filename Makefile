@@ -7,10 +7,11 @@ export VENV
 # Empty until there is an integration; mypy objects to a folder without Python files.
 INTEGRATIONS = $(wildcard integrations/pgpoolsafe_*)
 
-.PHONY: help test demo lint format wheel-check bench docs clean
+.PHONY: help test test-oldest demo lint format wheel-check bench docs clean
 
 help:
 	@echo "make test         run the tests on a real PostgreSQL and a real PgBouncer"
+	@echo "make test-oldest  the driver contract on the oldest supported versions"
 	@echo "make demo         see each hazard hurt a second client, and be stopped"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff put files into shape"
@@ -39,6 +40,14 @@ format:
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
+# The oldest versions of everything that is guarded: the driver contract holds on them too.
+OLDEST = psycopg==3.2.0 psycopg-binary==3.2.0 psycopg_pool==3.2.0 "sqlalchemy[asyncio]==2.0.0"
+
+test-oldest:
+	@VENV=.venv-oldest scripts/setup.sh --servers test
+	.venv-oldest/bin/python -m pip install -q $(OLDEST)
+	.venv-oldest/bin/python -m pytest -q tests/drivers $(ARGS)
+
 wheel-check:
 	@scripts/setup.sh test
 	@scripts/wheel-check.sh $(PYTHON_IN_VENV)
@@ -52,4 +61,4 @@ docs:
 	$(PYTHON_IN_VENV) scripts/make_docs.py
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

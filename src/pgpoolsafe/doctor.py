@@ -199,7 +199,7 @@ def _leftovers(address: Address, pooler: Pooler) -> tuple[Leftovers, ...]:
 
     from .drivers.psycopg_sight import ask_at_once, come
 
-    parameters = {**address.parameters, "options": ""}
+    parameters = address.without_settings
     with ExitStack() as stack:
         visitors = []
         for _ in range(1 if pooler.product == "direct" else LOOKS):
@@ -233,7 +233,7 @@ def _console(address: Address, dbname: str) -> Console | None:
 
     from .drivers.psycopg_sight import come
 
-    parameters = {**address.parameters, "dbname": "pgbouncer", "options": ""}
+    parameters = {**address.without_settings, "dbname": "pgbouncer"}
     try:
         with come(parameters, address.timeout) as visitor:
             answers = [_rows(visitor, question) for question in CONSOLE]

@@ -47,6 +47,6 @@ def startup_findings(
 
 
 def reason_for(pooler: Pooler, name: str, reception: Reception) -> str:
-    """Why a setting does not arrive, in the words of the rule."""
-    reason = RULES["startup-options"].reason(_ANSWERS[reception])
+    """Why a setting does not arrive, or (if it does) reaches others, in the rule's words."""
+    reason = RULES["startup-options"].reason(_ANSWERS.get(reception, Answer.LEAKS))
     return reason.format(name=name, pooler=pooler)

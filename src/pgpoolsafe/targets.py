@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from .errors import ConfigurationError
+from .poolers.startup import settings_in, without
 
 CONNECT_SECONDS = 10
 """The connect timeout of a text that states none."""
@@ -69,9 +70,13 @@ class Address:
         seconds = int(stated) if re.fullmatch(r"\s*\d+\s*", stated) else 0
         return float(seconds or CONNECT_SECONDS)
 
-    def without_options(self) -> Address:
-        """The same without settings for the session, whoever stated them."""
-        return Address({**self.parameters, "options": ""}, self.left_out, self.stated)
+    @property
+    def without_settings(self) -> Mapping[str, str]:
+        """The parameters without settings for the session, whoever stated them; what a
+        provider reads in the options for its routing stays.
+        """
+        options = self.parameters.get("options", "")
+        return {**self.parameters, "options": without(options, settings_in(options))}
 
     def scrubbed(self, text: str) -> str:
         """The text without the secrets of this address, where one stands as a word."""

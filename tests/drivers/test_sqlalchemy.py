@@ -50,7 +50,7 @@ class Base(orm.DeclarativeBase):
 
 class Item(Base):
     __tablename__ = "pg_settings"
-    name: orm.Mapped[str] = orm.mapped_column(primary_key=True)
+    name = orm.mapped_column(sa.Text, primary_key=True)
 
 
 def core(engine: sa.Engine) -> Any:

@@ -253,7 +253,7 @@ SAYS: list[tuple[str, str, str]] = [
     ),
     (
         "EXECUTE p",
-        "sql-prepare: EXECUTE p needs the session that prepared the statement",
+        "sql-prepare: EXECUTE p works only within one session",
         (
             "let the driver prepare it (parameters in execute()), or PREPARE, EXECUTE and"
             " DEALLOCATE in one transaction"

@@ -256,6 +256,23 @@ def test_what_is_left_by_others(left: Leftovers, words: list[str]) -> None:
         assert check.why == f"server process 1: {', '.join(words)}"
 
 
+def test_options_that_reach_other_clients() -> None:
+    left = Leftovers(1, settings={"work_mem": "1MB", "timezone": None})
+    leaky = pooler("odyssey", mode=TRANSACTION, prepared=True)
+    options = {"work_mem": Reception.APPLIED, "timezone": Reception.APPLIED}
+    given = facts(leaky, leftovers=(left,), startup=options)
+    assert said(given) == [
+        "startup-options: work_mem in the connection's options reaches other clients"
+    ]
+    assert the(given, "startup-options").why == (
+        "Odyssey (transaction pooling) sets work_mem on a server connection that other clients"
+        " share"
+    )
+    # What did not arrive was left by somebody else.
+    dropped = replace(given, startup={"work_mem": Reception.DROPPED})
+    assert the(dropped, "residue").why == "server process 1: work_mem = 1MB"
+
+
 def test_what_the_pooler_tracks_is_not_left() -> None:
     left = Leftovers(1, settings={"search_path": None})
     tracking = pooler("pgbouncer", version=(1, 26), mode=TRANSACTION,

@@ -90,7 +90,7 @@ PAIRS = [
     Pair("SELECT pg_advisory_lock_shared(1)", "SELECT pg_advisory_unlock_shared(1)",
          "advisory-lock: pg_advisory_lock_shared(1) outlives the transaction", True),
     Pair("PREPARE p AS SELECT 1", "DEALLOCATE p",
-         "sql-prepare: PREPARE p needs the session that prepared the statement", True),
+         "sql-prepare: PREPARE p works only within one session", True),
     Pair("DECLARE c CURSOR WITH HOLD FOR SELECT 1", "CLOSE c",
          "hold-cursor: the WITH HOLD cursor c outlives the transaction", False),
     Pair("LISTEN jobs", "UNLISTEN jobs",
@@ -257,12 +257,12 @@ RELEASES: list[tuple[str, list[str], bool]] = [
     ),
     (
         "DEALLOCATE p",
-        ["sql-prepare: DEALLOCATE p needs the session that prepared the statement"],
+        ["sql-prepare: DEALLOCATE p works only within one session"],
         True,
     ),
     (
         "DEALLOCATE ALL",
-        ["sql-prepare: DEALLOCATE ALL needs the session that prepared the statement"],
+        ["sql-prepare: DEALLOCATE ALL works only within one session"],
         True,
     ),
     (

@@ -16,6 +16,7 @@ from pgpoolsafe.poolers.startup import (
     refusal_in,
     remedies,
     settings_in,
+    without,
 )
 from pgpoolsafe.rules.catalog import RULES
 from pgpoolsafe.rules.policy import make_policy
@@ -133,6 +134,20 @@ OPTIONS = [
 @pytest.mark.parametrize("options, settings", OPTIONS)
 def test_settings_in_options(options: str, settings: dict[str, str]) -> None:
     assert settings_in(options) == settings
+
+
+WITHOUT = [
+    ("-c geqo=off -cwork_mem=1MB --search-path=x", ["geqo"], "-cwork_mem=1MB --search-path=x"),
+    ("-c geqo=off -cwork_mem=1MB --search-path=x", ["work_mem", "search_path"], "-c geqo=off"),
+    (r"endpoint=ep-1 -c search_path=a,\ b", [], r"endpoint=ep-1 -c search_path=a,\ b"),
+    (r"endpoint=ep-1 -c search_path=a,\ b -e", ["search_path"], "endpoint=ep-1 -e"),
+    ("-c geqo=off", ["geqo"], ""),
+]
+
+
+@pytest.mark.parametrize("options, names, rest", WITHOUT)
+def test_options_without_some_settings(options: str, names: list[str], rest: str) -> None:
+    assert without(options, names) == rest
 
 
 REFUSALS = [

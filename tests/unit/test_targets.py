@@ -156,7 +156,13 @@ def test_the_environment_states_as_well(monkeypatch: pytest.MonkeyPatch) -> None
     assert address.timeout == 4
     assert address.parameters["options"] == "-c geqo=off"
     assert "application_name" not in address.parameters
-    assert address.without_options().parameters["options"] == ""
+    assert address.without_settings["options"] == ""
+
+
+def test_what_a_provider_reads_in_the_options_stays() -> None:
+    address = address_of("host=db options='endpoint=ep-1 -c geqo=off -e'")
+    assert address.without_settings["options"] == "endpoint=ep-1"
+    assert address.without_settings["host"] == "db"
 
 
 def test_our_own_connections_have_a_name() -> None:

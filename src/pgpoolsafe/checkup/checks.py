@@ -15,7 +15,7 @@ from ..poolers.answers import Pooler, PoolMode
 from ..poolers.startup import Reception, remedies
 from ..startup_options import reason_for
 from .facts import Client, Facts, Leftovers
-from .residue import after_us, described
+from .residue import after_us, described, leaked_options
 
 
 class Grade(Enum):
@@ -121,7 +121,11 @@ def _prepare_trouble(pooler: Pooler, client: Client) -> str:
     if not pooler.shares_sessions:
         return ""
     if not pooler.prepared:
-        sure = "does not track them" if pooler.prepared is False else "may not track them"
+        sure = (
+            "does not track them"
+            if pooler.prepared is False and pooler.mode
+            else ("may not track them")
+        )
         return (
             f"{pooler.title} {sure}: a name may not exist on the next server connection, or"
             " belong to another client's statement, whose rows then come back without an error"
@@ -150,6 +154,7 @@ def _named_prepare(facts: Facts) -> Iterable[Check]:
                 "pgpoolsafe.install(engine) switches them off by itself",
                 "or connect with prepare_threshold=None",
                 *_upgrade(facts),
+                *_mode_is_known(facts.pooler),
             ),
         )
     else:
@@ -166,6 +171,11 @@ def _safe(facts: Facts) -> str:
     )
 
 
+def _mode_is_known(pooler: Pooler) -> tuple[str, ...]:
+    """In session pooling they are safe; the user may know what does not show."""
+    return () if pooler.mode else ("or say --pool-mode session, if that is what it is",)
+
+
 def _upgrade(facts: Facts) -> tuple[str, ...]:
     if facts.pooler.prepared:
         return () if facts.client.closes_prepared else ("or use psycopg with libpq 17",)
@@ -179,16 +189,18 @@ def _upgrade(facts: Facts) -> tuple[str, ...]:
 
 def _startup(facts: Facts) -> Iterable[Check]:
     lost = (Reception.REJECTED, Reception.DROPPED)
+    leaked = leaked_options(facts)
     for name, reception in facts.startup.items():
-        if reception in lost:
+        if reception in lost or name in leaked:
+            what = "reaches other clients" if name in leaked else "does not arrive"
             yield Check(
                 "startup-options",
                 Grade.FINDING,
-                f"{name} in the connection's options does not arrive",
+                f"{name} in the connection's options {what}",
                 reason_for(facts.pooler, name, reception),
                 remedies(facts.pooler, name, facts.endpoint.user),
             )
-    arriving = [name for name, reception in facts.startup.items() if reception not in lost]
+    arriving = [n for n, what in facts.startup.items() if what not in lost and n not in leaked]
     unsure = [name for name in arriving if facts.startup[name] is Reception.UNKNOWN]
     if unsure:
         what = f"it cannot be told whether {', '.join(unsure)} in the options arrived"

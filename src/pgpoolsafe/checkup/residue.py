@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..poolers.detect import is_poolers_name
+from ..poolers.startup import Reception
 from .facts import Facts, Leftovers
 
 # PgBouncer and others give these to each client anew, with SET.
@@ -26,10 +27,19 @@ def after_us(found: Leftovers, facts: Facts) -> Leftovers:
 
     The connections that look state no settings in their options.
     """
-    given = _GIVEN | facts.pooler.tracked
+    given = _GIVEN | facts.pooler.tracked | leaked_options(facts)
     settings = {name: value for name, value in found.settings.items() if name not in given}
     statements = tuple(name for name in found.statements if not is_poolers_name(name))
     return replace(found, settings=settings, statements=statements)
+
+
+def leaked_options(facts: Facts) -> frozenset[str]:
+    """Settings in this target's options that other clients meet: those who looked stated
+    none, and yet found them.
+    """
+    applied = {name for name, what in facts.startup.items() if what is Reception.APPLIED}
+    met = {name for left in facts.leftovers for name in left.settings}
+    return frozenset(applied & met - _GIVEN - facts.pooler.tracked)
 
 
 def described(left: Leftovers) -> list[str]:

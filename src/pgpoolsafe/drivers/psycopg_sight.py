@@ -28,6 +28,7 @@ from ..poolers.startup import (
     received,
     refusal_in,
     settings_in,
+    without,
 )
 from .psycopg_meeting import Gen, Poolers, examine, greet, is_free, option_of
 
@@ -163,25 +164,37 @@ def come(parameters: Mapping[str, str], patience: float) -> Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Settings in the options that the pooler refused to let in."""
+    """Settings in the options that the pooler refused to let in, and its first words."""
 
     names: tuple[str, ...]
     refusal: Refusal
+
+    def and_also(self, names: tuple[str, ...]) -> Refused:
+        """With further settings that were refused afterwards."""
+        return Refused((*self.names, *names), self.refusal)
 
 
 def come_without_what_is_refused(
     parameters: Mapping[str, str], patience: float
 ) -> tuple[Visitor, Refused | None]:
-    """As `come`; where the options are refused, without them."""
-    try:
-        return come(parameters, patience), None
-    except psycopg.OperationalError as error:
-        refusal = refusal_in(str(error))
-        if refusal is None:
-            raise
-    names = tuple(settings_in(parameters.get("options", "")))
-    refused = Refused(names or ((refusal.name,) if refusal.name else ()), refusal)
-    return come({**parameters, "options": ""}, patience), refused
+    """As `come`; where settings in the options are refused, without those.
+
+    A pooler names the first that it refuses, so this may take one attempt for each; where it
+    names none, all settings are left out. Raises psycopg.OperationalError as `come` does.
+    """
+    options = parameters.get("options", "")
+    refused: Refused | None = None
+    while True:
+        try:
+            return come({**parameters, "options": options}, patience), refused
+        except psycopg.OperationalError as error:
+            refusal = refusal_in(str(error))
+            left = tuple(settings_in(options))
+            if refusal is None or not left:
+                raise
+        now = (refusal.name,) if refusal.name in left else left
+        options = without(options, now)
+        refused = Refused(now, refusal) if refused is None else refused.and_also(now)
 
 
 def with_refused(sight: Sight, refused: Refused | None) -> Sight:
@@ -189,13 +202,8 @@ def with_refused(sight: Sight, refused: Refused | None) -> Sight:
     if refused is None:
         return sight
     pooler = named_by_refusal(sight.pooler, refused.refusal)
-    # A pooler names the first setting that it refuses, or none.
-    named = refused.refusal.name
-    startup = {
-        name: Reception.REJECTED if named in (None, name) else received(pooler, name)
-        for name in refused.names
-    }
-    return replace(sight, pooler=pooler, startup=startup)
+    lost = dict.fromkeys(refused.names, Reception.REJECTED)
+    return replace(sight, pooler=pooler, startup={**lost, **sight.startup})
 
 
 def ask_at_once(visitors: Sequence[Visitor], question: str) -> list[Any]:

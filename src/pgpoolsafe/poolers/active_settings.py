@@ -178,5 +178,7 @@ class Readings:
         ]
         parts += [f"{name} reaches other clients" for name in sorted(self.leaked)]
         if self.left:
-            parts.append(f"values of the proof may have stayed on {len(self.left)} server processes")
+            parts.append(
+                f"values of the proof may have stayed on {len(self.left)} server processes"
+            )
         return ", ".join(parts) or "no client moved to another server process"

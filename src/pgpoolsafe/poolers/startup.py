@@ -11,7 +11,7 @@ Values are read to compare them with what the server says, and are never in a me
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -167,18 +167,36 @@ def settings_in(options: str) -> Mapping[str, str]:
     takes the next character as it is. A word without a dash is for the provider's routing
     (`endpoint=…`); a switch that is no setting (`-e`) is taken as its own name.
     """
-    found: dict[str, str] = {}
-    words = iter(re.sub(r"\\(.)", r"\1", word) for word in re.findall(r"(?:\\.|[^\s\\])+", options))
-    for word in words:
-        if word.startswith("--"):
+    return {part.name: part.value for part in _parts(options) if part.name is not None}
+
+
+def without(options: str, names: Collection[str]) -> str:
+    """The options without these settings; all else as it was written."""
+    return " ".join(part.text for part in _parts(options) if part.name not in names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One setting of the options as it is written, or (`name` None) a word of another kind."""
+
+    text: str
+    name: str | None = None
+    value: str = ""
+
+
+def _parts(options: str) -> Iterator[_Part]:
+    words = iter(re.findall(r"(?:\\.|[^\s\\])+", options))
+    for written in words:
+        word = re.sub(r"\\(.)", r"\1", written)
+        if word == "-c":
+            following = next(words, "")
+            name, _, value = re.sub(r"\\(.)", r"\1", following).partition("=")
+            yield _Part(f"{written} {following}", name.lower(), value)
+        elif word.startswith(("--", "-c")):
             name, _, value = word[2:].partition("=")
-            found[name.lower().replace("-", "_")] = value
-        elif word.startswith("-c"):
-            name, _, value = (word[2:] or next(words, "")).partition("=")
-            found[name.lower()] = value
-        elif word.startswith("-"):
-            found[word] = ""
-    return found
+            yield _Part(written, name.lower().replace("-", "_"), value)
+        else:
+            yield _Part(written, word if word.startswith("-") else None)
 
 
 # what a pooler says when it refuses

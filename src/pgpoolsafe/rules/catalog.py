@@ -232,7 +232,7 @@ _ROWS = (
     Rule(
         name="sql-prepare",
         title="SQL-level PREPARE, EXECUTE and DEALLOCATE",
-        what="{subject} needs the session that prepared the statement",
+        what="{subject} works only within one session",
         why={
             Answer.LEAKS: "behind {pooler} an SQL-level prepared statement stays with the server"
             " connection: EXECUTE may reach another one (statement does not exist, or"
