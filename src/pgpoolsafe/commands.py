@@ -48,6 +48,7 @@ def program(context: click.Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="A report for machines.")
 @click.option("--pooler", help="What stands there: pgbouncer, 'pgbouncer>=1.24', direct, …")
 @click.option("--pool-mode", help="session, transaction or statement.")
+@click.option("--probe", is_flag=True, help="Prove with two connections what the pooler does.")
 @click.option(
     "--connect-timeout",
     type=click.IntRange(min=1),
@@ -70,6 +71,7 @@ def doctor(
     as_json: bool,
     pooler: str | None,
     pool_mode: str | None,
+    probe: bool,
     connect_timeout: int | None,
     ignore: tuple[str, ...],
     console: bool,
@@ -90,6 +92,7 @@ def doctor(
             override=_override(pooler, pool_mode),
             connect_timeout=connect_timeout,
             console=console,
+            probe=probe,
         )
     except (ConfigurationError, NotReached) as wrong:
         return _fail(str(wrong), as_json=as_json)

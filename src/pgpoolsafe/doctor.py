@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from .checkup.advice import Advice, advice, way_around
 from .checkup.behaviour import Behaviour, behaviours
-from .checkup.checks import Check, Grade, checks, prepares_are_safe
+from .checkup.check import Check, Grade
+from .checkup.checks import checks
 from .checkup.facts import Client, Console, Facts, Leftovers, Server
+from .checkup.prepares import prepares_are_safe
 from .checkup.questions import CONSOLE, LEFTOVERS, SERVER, console_in, leftovers_in, server_in
 from .endpoint_check import shown
 from .poolers.answers import Pooler, PoolMode
@@ -75,6 +77,7 @@ def diagnose(
     override: Pooler | None = None,
     connect_timeout: int | None = None,
     console: bool = True,
+    probe: bool = False,
 ) -> Diagnosis:
     """Look at a target: a DSN, a URL, a service's name, an Engine, or a pool.
 
@@ -82,6 +85,8 @@ def diagnose(
     connect_timeout: in seconds; default: the target's own, else 10. Every question is given
         as much.
     console: whether PgBouncer's admin console is tried, with the same user.
+    probe: whether two connections are to prove what the pooler does; they open transactions
+        and set things, which nobody notices.
 
     Opens short connections of its own, at most four at once. Raises NotReached where there is
     no connection or no answer in time, ConfigurationError on a text that cannot be read,
@@ -104,6 +109,8 @@ def diagnose(
     )
     if console:
         facts = _with_console(facts, address, told=override is not None)
+    if probe:
+        facts = _with_proof(facts, address, told=override is not None)
     if server is not None:
         facts = replace(facts, leftovers=_leftovers(address, facts.pooler))
     return judged(facts)
@@ -210,6 +217,22 @@ def _leftovers(address: Address, pooler: Pooler) -> tuple[Leftovers, ...]:
         answers = ask_at_once(visitors, LEFTOVERS)
     found = {left.pid: left for left in map(leftovers_in, filter(None, answers))}
     return tuple(found[pid] for pid in sorted(found))
+
+
+# the active probe
+
+
+def _with_proof(facts: Facts, address: Address, *, told: bool) -> Facts:
+    """With what two connections have proven; the user's word stands, whatever it is."""
+    from psycopg.conninfo import make_conninfo
+
+    from .drivers.psycopg_active import prove
+
+    answer = prove(make_conninfo("", **address.without_settings), seconds=address.timeout)
+    evidence = tuple(address.scrubbed(line) for line in answer.evidence)
+    answer = replace(answer, evidence=evidence)
+    pooler = facts.pooler if told else answer.applied_to(facts.pooler)
+    return replace(facts, proof=answer, pooler=pooler)
 
 
 # PgBouncer's admin console

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from .effects import PLAIN, ControlVerb, EffectKind, Reading, Verb
-from .judge import Page, Trial
+from .judge import Page, Trial, temporary_relations
 from .plan import Plan
 from .poolers.answers import Pooler, PoolMode
 from .poolers.products import pooler as known_pooler
-from .rules.findings import Location, caller
+from .rules.findings import Finding, Location, caller
 from .rules.policy import Mode, Policy, Prepared
 from .rules.reporting import Reporter
 from .session.books import Books
@@ -77,6 +77,19 @@ class Guard:
         """Whether the pooler does not bring named prepared statements along."""
         return bool(self.pooler and self.pooler.shares_sessions and not self.pooler.prepared)
 
+    def is_wary_of(self, text: str) -> bool:
+        """Whether a plain text may use a temporary relation of an earlier transaction."""
+        if not self.books.kept:
+            return False
+        low = text.lower()
+        return any(name.lower() in low for name in temporary_relations(self.books))
+
+    def counts_on_kept(self, reading: Reading) -> bool:
+        """Whether the driver's own statement reads what an earlier transaction left."""
+        effects = [effect for one in reading.statements for effect in one.effects]
+        keys = {(e.kind, e.key, e.shared) for e in effects if e.verb is Verb.READ}
+        return not keys.isdisjoint(self.books.kept)
+
     def drew(self, *, in_block: bool) -> None:
         """A plain text was sent that may have drawn a sequence value."""
         self.books.drawn = self.books.drawn or in_block
@@ -114,7 +127,7 @@ class Guard:
             self.own_failure()
             return Plan(None, reading, draft)
         self.reporter.report(trial.findings)
-        return Plan(edited, reading, draft, trial.only_attempt())
+        return Plan(edited, reading, draft, trial.question)
 
     def read(self, text: str) -> Reading:
         """The reading of a text; a failure of ours breaks no statement in warn mode."""
@@ -136,10 +149,12 @@ class Guard:
         if in_block is False and self.books.in_block:
             self.books.end()
 
-    def declined(self, plan: Plan) -> None:
-        """The text was an attempt to get a lock, and the server said no."""
-        if plan.attempt is not None:
-            self.books.release(plan.attempt)
+    def answered_false(self, plan: Plan) -> None:
+        """The plan's question was answered: no lock was got, or there was none to release."""
+        if isinstance(plan.question, Finding):
+            self.reporter.report([plan.question])
+        elif plan.question is not None:
+            self.books.release(plan.question)
 
     def internal(self, reading: Reading) -> None:
         """The driver itself sent this; what it releases is released, and nobody is told."""

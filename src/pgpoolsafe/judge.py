@@ -8,7 +8,7 @@ are due now, and the edits that make session-wide settings local.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .effects import (
@@ -31,6 +31,7 @@ from .rules.policy import Policy
 from .rules.subjects import setting_name, subject
 from .session.books import Books, Key
 from .sql.edits import apply
+from .sql.relations import relations
 
 _SETTINGS = (EffectKind.SETTING, EffectKind.ROLE)
 # Nothing undoes these, so a finding at the end of the transaction would come too late.
@@ -69,6 +70,7 @@ class Trial:
     findings: list[Finding] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
     attempts: list[Key] = field(default_factory=list)
+    unlocks: list[Finding] = field(default_factory=list)
     _allowed: frozenset[str] | None = None
     _location: list[Location | None] = field(default_factory=list)
 
@@ -76,9 +78,11 @@ class Trial:
         """Try every statement in turn; a text outside a block ends its transaction itself."""
         if self.reading.draws_sequence:
             self.draft.drawn = True
-        last = len(self.reading.statements) - 1
-        for number, statement in enumerate(self.reading.statements):
-            self._statement(statement, is_last=number == last)
+        statements = self.reading.statements
+        if not statements and self.draft.kept:  # a plain text is read as one statement
+            statements = (Statement(0, len(self.text), ""),)
+        for number, statement in enumerate(statements, 1):
+            self._statement(statement, is_last=number == len(statements))
         if not self.draft.in_block:
             self._end(committed=True)
         return self
@@ -99,6 +103,16 @@ class Trial:
         in_transaction = self.draft.in_block or not is_last
         for effect in statement.effects:
             self._effect(effect, statement, in_transaction)
+        if self.draft.kept:
+            self._relations(statement)
+
+    def _relations(self, statement: Statement) -> None:
+        """The use of a temporary relation that an earlier transaction made."""
+        names = temporary_relations(self.draft)
+        for name in sorted(relations(self.text[statement.start : statement.end], names)):
+            effect = Effect(EffectKind.TEMP_OBJECT, Verb.READ, (name,))
+            if not self.draft.holds((effect.kind, (name,), False)):
+                self._now(rule_for(effect), effect, statement)
 
     # transaction control
 
@@ -128,7 +142,7 @@ class Trial:
     def _end(self, *, committed: bool, chain: bool = False) -> None:
         for finding in self.draft.outlive(committed=committed):
             self._due(finding)
-        self.draft.end(in_block=chain)
+        self.draft.end(in_block=chain, committed=committed)
         self.failed = False
 
     # effects
@@ -176,13 +190,25 @@ class Trial:
             if effect.by_attempt:
                 self.attempts.append(key)
 
-    def only_attempt(self) -> Key | None:
-        """The lock that the text tries for, if that is its one effect."""
+    @property
+    def question(self) -> Key | Finding | None:
+        """What the server's one true or false decides, if the text has that one effect.
+
+        The lock that it tries for, or what is to be said if there was nothing to unlock.
+        """
         effects = [effect for one in self.reading.statements for effect in one.effects]
-        return self.attempts[0] if self.attempts and len(effects) == 1 else None
+        asked: list[Key | Finding] = [*self.attempts, *self.unlocks]
+        return asked[0] if asked and len(effects) == 1 else None
 
     def _release(self, key: Key, effect: Effect, statement: Statement) -> None:
         if self.draft.release(key):
+            if effect.kind is EffectKind.ADVISORY_LOCK and key[1]:
+                self._unlock(effect, statement)
+            return
+        if key in self.draft.kept:
+            self.draft.forget(key)
+            used = replace(effect, verb=Verb.READ)
+            self._now(rule_for(used), used, statement)
             return
         found = self._judged(rule_for(effect), effect, statement)
         if effect.kind not in _UNDOABLE_RELEASES:
@@ -190,10 +216,19 @@ class Trial:
         elif found is not None:
             self.draft.undo(key, found)
 
+    def _unlock(self, effect: Effect, statement: Statement) -> None:
+        """Keep a finding ready for the case that the server finds nothing to unlock."""
+        found = self._judged(RULES["unlock-not-held"], effect, statement)
+        if found is not None:
+            what = f"{subject(effect, statement)} found no such lock"
+            self.unlocks.append(replace(found, what=what))
+
     def _is_readable(self, key: Key, effect: Effect) -> bool:
         """Whether this very transaction made what the statement counts on."""
         if effect.kind is EffectKind.SEQUENCE:
             return self.draft.drawn
+        if effect.kind is EffectKind.HELD_CURSOR:  # the others end with their transaction
+            return key not in self.draft.kept
         return self.draft.holds(key)
 
     def _key(self, effect: Effect) -> Key:
@@ -237,7 +272,7 @@ class Trial:
             answer = self.pooler.answer(effect.kind, effect.name)
         return Finding(
             rule=rule.name,
-            what=rule.what.format(**words),
+            what=_what(rule, effect).format(**words),
             statement=excerpt,
             why=rule.reason(answer).format(**words),
             fix=rule.fix.format(**words),
@@ -259,6 +294,16 @@ class Trial:
         if not self._location:
             self._location.append(self.locate())
         return self._location[0]
+
+
+def _what(rule: Rule, effect: Effect | None) -> str:
+    is_read = effect is not None and effect.verb is Verb.READ
+    return rule.what_read if is_read and rule.what_read else rule.what
+
+
+def temporary_relations(books: Page) -> frozenset[str]:
+    """The names of the temporary relations that earlier transactions left."""
+    return frozenset(key[1][0] for key in books.kept if key[0] is EffectKind.TEMP_OBJECT)
 
 
 def _first(key: Key) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from .effects import Reading
 from .judge import Page
+from .rules.findings import Finding
 from .session.books import Key
 
 
@@ -14,11 +15,11 @@ class Plan:
     """Send `text` instead of the user's, if it is not None; then report what came back.
 
     `reading` is that of the user's text, `draft` the books as they are if it succeeds.
-    `attempt`: the text does nothing but try for this lock; its one value says whether it
-    got it.
+    `question`: the text does nothing but try for this lock, or unlock one (and this is to
+    be said if there was none); its one value, true or false, decides.
     """
 
     text: str | None
     reading: Reading
     draft: Page
-    attempt: Key | None = None
+    question: Key | Finding | None = None

@@ -119,6 +119,14 @@ def test_an_engine_on_another_driver(pgbouncer: PgBouncer) -> None:
     assert made.pool.checkedin() == 0  # the engine's own pool was not touched
 
 
+async def test_an_asynchronous_engine_on_another_driver(pgbouncer: PgBouncer) -> None:
+    made = create_async_engine(pgbouncer.url())
+    made.dialect.driver = "asyncpg"
+    assert (await detect(made)).shares_sessions
+    assert made.pool.checkedin() == 0  # type: ignore[attr-defined]
+    await made.dispose()
+
+
 def test_an_engine_on_another_database_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="sqlite"):
         detect(sqlalchemy.create_engine("sqlite://"))

@@ -18,9 +18,10 @@ import pytest
 import sqlalchemy
 
 import pgpoolsafe
-from pgpoolsafe.checkup.checks import Check, Grade
+from pgpoolsafe.checkup.check import Check, Grade
 from pgpoolsafe.doctor import Diagnosis, NotReached, diagnose
 from pgpoolsafe.poolers.answers import PoolMode
+from pgpoolsafe.poolers.products import named
 from tests.servers import PgBouncer, Postgres
 
 SECRET = "s3cret-pw"
@@ -168,6 +169,27 @@ def test_the_console_may_be_left_alone(pgbouncer: PgBouncer) -> None:
     found = diagnose(pgbouncer.dsn(user="postgres"), console=False)
     assert found.facts.console is None
     assert not pgbouncer.log_contains("db=pgbouncer", since=mark)
+
+
+def test_the_probe_proves_what_no_sign_tells(
+    pgbouncer: PgBouncer, postgres: Postgres, pgbouncer_with: Callable[..., PgBouncer]
+) -> None:
+    found = diagnose(pgbouncer.dsn(), probe=True)
+    assert check(found, "probe").grade is Grade.OK
+    assert "statement_timeout" not in found.pooler.tracked
+    assert check(found, "residue").grade is Grade.OK  # it cleans up
+    assert check(diagnose(postgres.dsn(), probe=True), "probe").grade is Grade.OK
+    session = diagnose(pgbouncer_with(pool_mode="session").dsn(), probe=True)
+    assert check(session, "probe").grade is Grade.NOTE
+    statement = diagnose(pgbouncer_with(pool_mode="statement").dsn(), probe=True)
+    assert check(statement, "probe").grade is Grade.OK
+    assert statement.pooler.mode in (None, PoolMode.STATEMENT)
+    assert json.loads(doctor(pgbouncer.dsn(), "--probe", "--json").stdout)["probe"] == "shared"
+
+
+def test_the_user_knows_better_than_the_probe(pgbouncer: PgBouncer) -> None:
+    told = named("pgbouncer>=1.26", "session")
+    assert diagnose(pgbouncer.dsn(), probe=True, override=told).pooler == told
 
 
 def test_statement_mode(pgbouncer_with: Callable[..., PgBouncer]) -> None:

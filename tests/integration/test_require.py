@@ -89,7 +89,8 @@ def test_the_message_is_asserted_whole() -> None:
     wanted = requirement(direct=True, pool_mode=None, product=None)
     error = refuse(found, endpoint, wanted, "it is Supavisor")
     assert str(error) == (
-        "required a direct connection, found Supavisor (transaction pooling)\n\n"
+        "required a direct connection, found Supavisor (transaction pooling; documented, not"
+        " measured)\n\n"
         "  postgresql://postgres.ref@aws-0-eu-central-1.pooler.supabase.com:6543/postgres\n\n"
         "  why:   it is Supavisor (the address is one of Supabase)\n"
         "  fix:   use port 5432 instead of 6543 (Supabase (shared pooler))"

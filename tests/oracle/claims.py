@@ -15,6 +15,8 @@ SETTINGS = (K.SETTING.value, K.ROLE.value)
 
 # What SQL cannot show, and what says of itself that it cannot tell.
 UNOBSERVABLE = frozenset({K.SEQUENCE, K.OPAQUE_CODE, K.UNREADABLE})
+# The state of random(), and dblink's connection without a name.
+_UNSEEN = (("seed",), ("unnamed",))
 _OBSERVABLE_FUNCTIONS = ("dblink_connect", "dblink_disconnect", "replication")
 CANNOT_TELL = frozenset({K.OPAQUE_CODE, K.UNREADABLE})
 
@@ -28,13 +30,14 @@ _DISCARDED = {"": _EVERYTHING, "temp": (K.TEMP_OBJECT,), "sequences": (K.SEQUENC
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One effect; `key` empty: any of its kind."""
+    """One effect; `key` empty: any of its kind. Not `certain`: its statement failed."""
 
     kind: str
     verb: Verb
     key: tuple[str, ...]
-    shared: bool
-    local: bool
+    shared: bool = False
+    local: bool = False
+    certain: bool = True
 
     def covers(self, thing: Thing) -> bool:
         """Whether it speaks of this thing."""
@@ -79,7 +82,7 @@ def claims(effects: Iterable[Effect]) -> list[Claim]:
 def _claims(effect: Effect) -> Iterator[Claim]:
     if effect.kind is K.EVERYTHING:
         for kind in _DISCARDED.get("".join(map(str, effect.key)), ()):
-            yield Claim(kind.value, Verb.RELEASE, (), False, False)
+            yield Claim(kind.value, Verb.RELEASE, ())
     elif effect.verb is not Verb.READ and _is_observable(effect):
         local = effect.scope is Scope.TRANSACTION
         claim = Claim(effect.kind.value, effect.verb, _key(effect), effect.shared, local)
@@ -89,6 +92,8 @@ def _claims(effect: Effect) -> Iterator[Claim]:
 
 
 def _is_observable(effect: Effect) -> bool:
+    if effect.key in _UNSEEN:
+        return False
     if effect.kind is K.SESSION_FUNCTION:
         return any(part in (effect.function or "") for part in _OBSERVABLE_FUNCTIONS)
     return effect.kind not in UNOBSERVABLE

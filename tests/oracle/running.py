@@ -109,7 +109,9 @@ def custom_settings(text: str) -> set[str]:
     """The names in a script that could be those of custom settings."""
     if not _MAY_SET.search(text):
         return set()
-    lines = (line for line in text.splitlines() if re.search(r"\b(?:re)?set(?:_config)?\b", line, re.I))
+    lines = (
+        line for line in text.splitlines() if re.search(r"\b(?:re)?set(?:_config)?\b", line, re.I)
+    )
     names = (name.lower() for line in lines for name in _CUSTOM.findall(line))
     return {name for name in names if not name.startswith("pg_")}
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.servers import Postgres
+from tests.servers.server import HOST
 
-from .own import SETUP
+from .own import setup
 from .running import custom_settings
 from .snapshots import prepare_database
 from .states import Thing
@@ -20,8 +21,7 @@ DATABASE = "oracle"
 # Connections and slots are not DISCARD ALL's; tidy() drops what a case has made for good.
 _CLEAN = (
     "ROLLBACK",
-    "SELECT pg_replication_origin_session_reset()"
-    " WHERE pg_replication_origin_session_is_setup()",
+    "SELECT pg_replication_origin_session_reset() WHERE pg_replication_origin_session_is_setup()",
     "SELECT dblink_disconnect(c) FROM unnest(public.dblink_get_connections()) AS x (c)",
     "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots",
     "RESET SESSION AUTHORIZATION",
@@ -49,6 +49,10 @@ class Case:
 
     text: str
     way: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.text} ({self.way})"
 
     @property
     def texts(self) -> list[str]:
@@ -82,12 +86,21 @@ class Court:
             admin.run(f"CREATE ROLE {role}")
         admin.close()
         wire = Wire(self.server.dsn("postgres", DATABASE))
-        wire.query(SETUP)
+        wire.query(setup(self._options))
         prepare_database(wire, libraries=self.libraries, functions=True)
         wire.close()
 
     def _watch(self) -> Watcher:
         return Watcher(Wire(self.server.dsn("postgres", DATABASE)), libraries=self.libraries)
+
+    @property
+    def _options(self) -> str:
+        return f"host '{HOST}', port '{self.server.port}', dbname '{DATABASE}'"
+
+    @property
+    def dsn(self) -> str:
+        """Where dblink finds this very database."""
+        return f"host={HOST} port={self.server.port} dbname={DATABASE} user=postgres"
 
     def try_case(self, case: Case) -> tuple[list[Disagreement], list[Thing]]:
         """Send a case on a session as good as new: what is disputed, and what it left."""

@@ -39,10 +39,11 @@ BEGIN
      l.mode, ''
    FROM pg_catalog.pg_locks AS l
    WHERE l.locktype = 'advisory' AND l.pid = pg_catalog.pg_backend_pid() AND l.granted
-  {libraries} {functions};
+  {libraries};
   IF pg_catalog.pg_my_temp_schema() <> 0 THEN
     RETURN QUERY SELECT '{temporary}', t.name::text, '', '' FROM ({temporary_objects}) AS t;
   END IF;
+  {functions}
   RETURN QUERY SELECT '{sequence}', 'lastval', '', pg_catalog.lastval()::text;
 EXCEPTION WHEN object_not_in_prerequisite_state OR insufficient_privilege THEN
 END $$;
@@ -52,13 +53,16 @@ CREATE OR REPLACE FUNCTION oracle.signed(key oid) RETURNS int8 LANGUAGE sql
 
 _LIBRARIES = """UNION ALL SELECT '{library}', m.file_name, '', ''
    FROM pg_catalog.pg_get_loaded_modules() AS m"""
-_FUNCTIONS = """UNION ALL SELECT '{function}', c, '', ''
+_FUNCTIONS = """
+  RETURN QUERY
+  SELECT '{function}', c, '', ''
    FROM pg_catalog.unnest(public.dblink_get_connections()) AS connections (c)
   UNION ALL SELECT '{function}', r.slot_name::text, '', ''
    FROM pg_catalog.pg_replication_slots AS r
-   WHERE r.temporary AND r.active_pid = pg_catalog.pg_backend_pid()
-  UNION ALL SELECT '{function}', 'replication origin', '', ''
-   WHERE pg_catalog.pg_replication_origin_session_is_setup()"""
+   WHERE r.temporary AND r.active_pid = pg_catalog.pg_backend_pid();
+  IF pg_catalog.pg_replication_origin_session_is_setup() THEN
+    RETURN QUERY SELECT '{function}', 'replication origin', '', '';
+  END IF;"""
 
 # What ends with the transaction however it is set, and what only reports something else.
 _IGNORED = """
@@ -85,7 +89,7 @@ _CATALOGS = (
     ("pg_class", "rel", "relkind IN ('r', 'v', 'm', 'f', 'p')"),
     ("pg_class", "rel", "relkind = 'S' AND {independent}"),
     ("pg_proc", "pro", "{independent}"),
-    ("pg_type", "typ", "typtype IN ('c', 'd', 'e', 'r', 'b') AND {independent}"),
+    ("pg_type", "typ", "typtype IN ('c', 'd', 'e', 'r', 'b', 'p') AND {independent}"),
     ("pg_operator", "opr", "true"),
     ("pg_opclass", "opc", "true"),
     ("pg_opfamily", "opf", "{independent}"),

@@ -63,9 +63,7 @@ def _statement(node: Any) -> Iterator[Seen]:
         yield from read(node)
 
 
-def _setting(
-    name: str, verb: Verb, *, local: bool = False
-) -> Iterator[Seen]:
+def _setting(name: str, verb: Verb, *, local: bool = False) -> Iterator[Seen]:
     name = _OLD.get(name.lower(), name.lower())
     if name not in _ENDING:
         yield _seen(K.ROLE if name in _ROLES else K.SETTING, verb, name, local=local)
@@ -439,8 +437,7 @@ _STATEMENTS: dict[type, Callable[[Any], Iterator[Seen]]] = {
 def effects_as_read(text: str) -> list[set[Seen]]:
     """What the reader says of every statement, in the words of this judge."""
     return [
-        {_in_words(effect) for effect in statement.effects}
-        for statement in read(text).statements
+        {_in_words(effect) for effect in statement.effects} for statement in read(text).statements
     ]
 
 

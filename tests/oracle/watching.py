@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from pgpoolsafe.effects import ControlVerb, EffectKind, Statement, Verb
+from pgpoolsafe.effects import ControlVerb, EffectKind, Reading, Statement, Verb
 from pgpoolsafe.session.books import Books
 from pgpoolsafe.sql.reader import read
 
-from .claims import CANNOT_TELL, Claim, claims
+from .claims import CANNOT_TELL, SETTINGS, Claim, claims
 from .snapshots import snapshot
 from .states import Change, State, Thing, difference, is_set
 from .wire import Outcome, Wire
 
 K = EffectKind
-_SEQUENCE, _LIBRARY = K.SEQUENCE.value, K.LIBRARY.value
+_SEQUENCE, _LIBRARY, _LOCK = K.SEQUENCE.value, K.LIBRARY.value, K.ADVISORY_LOCK.value
 _ENDS = (ControlVerb.COMMIT, ControlVerb.ROLLBACK, ControlVerb.PREPARE_TRANSACTION)
-_ROLLBACK_TAG = "ROLLBACK"
+_UNDOABLE = (*SETTINGS, K.CHANNEL.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +41,24 @@ class Disagreement:
 
 @dataclass
 class Tally:
-    """How often what was said and what was seen agree, by kind of state."""
+    """How much was seen and how much was said, by kind of state."""
 
-    seen: dict[str, int] = field(default_factory=dict)
-    said: dict[str, int] = field(default_factory=dict)
+    statements: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
+    said: Counter[str] = field(default_factory=Counter)
 
-    def count(self, table: dict[str, int], kind: str) -> None:
-        table[kind] = table.get(kind, 0) + 1
+    def add(self, other: Tally) -> None:
+        self.statements += other.statements
+        self.seen.update(other.seen)
+        self.said.update(other.said)
 
 
 @dataclass
 class Watcher:
-    """One connection under watch. `where()` says which statement runs."""
+    """One connection under watch. `where()` says which statement runs.
+
+    `libraries`: the snapshots show loaded modules. `custom`: settings to ask for by name.
+    """
 
     wire: Wire
     custom: set[str] = field(default_factory=set)
@@ -59,11 +66,9 @@ class Watcher:
     where: Callable[[], str] = str
     found: list[Disagreement] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
-    statements: int = 0
-    _books: Books[Claim] = field(default_factory=Books)
-    _released: list[Claim] = field(default_factory=list)
-    _started: State = field(default_factory=dict)
-    _unsure: bool = False
+    before: State = field(default_factory=dict)
+    first: State = field(default_factory=dict)
+    _transaction: _Transaction = field(default_factory=lambda: _Transaction({}))
     _stale: bool = False
 
     def __post_init__(self) -> None:
@@ -73,175 +78,221 @@ class Watcher:
         return snapshot(self.wire, self.custom)
 
     def renew(self) -> None:
-        """Begin anew on a session that was cleaned."""
+        """Begin anew on a session that is as it should be at the start."""
         self.before = self.first = self._look() or {}
 
     def know(self, names: Iterable[str]) -> None:
         """Custom settings to look at from now on."""
-        new = set(names) - self.custom
-        if new and not self.wire.in_block:
-            self.custom |= new
-            self.before = self._look() or self.before
+        self.custom |= set(names)
+        self.renew()
 
     def run(self, text: str, copy_data: Callable[[], str] = str, *, look: bool = True) -> Outcome:
         """Send a text and judge it. `look=False`: nothing may be asked before the next."""
-        was_in_block = self.wire.in_block
         was_failed = self.wire.failed
+        if not self.wire.in_block:
+            self._transaction = _Transaction(self.before)
         outcome = self.wire.run(text, copy_data)
-        self.statements += 1
-        if not self.wire.alive:
-            return outcome
-        judged = _Judged(self, text, outcome)
-        if not was_in_block:
-            self._started, self._books, self._released = self.before, Books(), []
-            self._unsure = False
-        judged.enter(failed=was_failed)
-        self._unsure = self._unsure or judged.unsure
-        self._judge(judged, outcome, look, was_in_block)
+        self.tally.statements += 1
+        if self.wire.alive:
+            ran = Ran(text, read(text), outcome)
+            self._transaction.enter(ran, failed=was_failed)
+            self._judge(ran, look)
         return outcome
 
-    def _judge(self, judged: _Judged, outcome: Outcome, look: bool, was_in_block: bool) -> None:
-        if self.wire.failed:
-            return
-        if self.wire.in_block and not look:
-            self._stale = True
-            return
-        after = self._look()
+    def _judge(self, ran: Ran, look: bool) -> None:
+        """Compare, unless nothing may be asked now: then the next comparison covers this."""
+        can_look = not self.wire.failed and (look or not self.wire.in_block)
+        after = self._look() if can_look else None
         if after is None:
             self._stale = True
             return
-        if self.wire.in_block and not self._stale and not judged.control:
-            judged.within(self.before, after)
-        elif not self.wire.in_block:
-            self._end(judged, after, was_in_block, outcome)
+        if not self.wire.in_block:
+            self._at_end(ran, after)
+        elif not self._stale and not ran.controls:
+            self._within(ran, after)
         self._stale = False
         self.before = after
 
-    def _end(
-        self, judged: _Judged, after: State, was_in_block: bool, outcome: Outcome
+    def _within(self, ran: Ran, after: State) -> None:
+        """Inside a block: what the statement did there and then."""
+        changes = [c for c in difference(self.before, after) if not _may_be_local(c, ran)]
+        self._missed(changes, ran.claims, ran, unsure=ran.unsure)
+        now = [claim for claim in ran.claims if not _takes_effect_at_commit(claim, ran)]
+        self._false_alarms(now, after, changes, ran)
+
+    def _at_end(self, ran: Ran, after: State) -> None:
+        """Out of any block: what the whole transaction left."""
+        transaction = self._transaction
+        left = transaction.finish(committed=ran.outcome.error is None)
+        at_end = transaction.texts > 1
+        changes = difference(transaction.started, after)
+        self._missed(changes, left, ran, unsure=transaction.unsure, at_end=at_end)
+        self._false_alarms(left, after, changes, ran, at_end=at_end)
+
+    def _missed(
+        self,
+        changes: list[Change],
+        said: list[Claim],
+        ran: Ran,
+        *,
+        unsure: bool,
+        at_end: bool = False,
     ) -> None:
-        committed = outcome.error is None and outcome.tags[-1:] != (_ROLLBACK_TAG,)
-        left = [*self._books.outlive(committed=committed), *self._released]
-        judged.compare(self._started, after, left, at_end=was_in_block, succeeded=committed)
-
-    @property
-    def books(self) -> Books[Claim]:
-        return self._books
-
-    def release(self, claim: Claim) -> None:
-        self._released.append(claim)
-
-    def block_unsure(self) -> bool:
-        return self._unsure
-
-
-class _Judged:
-    """One text that ran, with what the reader says about it."""
-
-    def __init__(self, watcher: Watcher, text: str, outcome: Outcome) -> None:
-        self.watcher = watcher
-        self.text = text
-        self.outcome = outcome
-        self.reading = read(text)
-        self.control = any(statement.control for statement in self.reading.statements)
-        effects = [effect for one in self.reading.statements for effect in one.effects]
-        self.unsure = any(effect.kind in CANNOT_TELL for effect in effects)
-        self.claims = claims(effects)
-
-    def enter(self, *, failed: bool) -> None:
-        """Enter on the books what the text does, as the judge of the guard does."""
-        for statement in self.reading.statements:
-            if statement.control is not None:
-                self._control(statement)
-                failed = failed and statement.control.verb is not ControlVerb.ROLLBACK_TO
-            elif not failed:
-                self._effects(statement)
-
-    def _control(self, statement: Statement) -> None:
-        control, books = statement.control, self.watcher.books
-        assert control is not None
-        if self.outcome.error is not None:
-            return
-        if control.verb is ControlVerb.SAVEPOINT:
-            books.savepoint(control.name or "")
-        elif control.verb is ControlVerb.RELEASE:
-            books.release_savepoint(control.name or "")
-        elif control.verb is ControlVerb.ROLLBACK_TO:
-            books.rollback_to(control.name or "")
-
-    def _effects(self, statement: Statement) -> None:
-        books = self.watcher.books
-        for claim in claims(statement.effects):
-            key = (EffectKind(claim.kind), claim.key, claim.shared)
-            if claim.local:
-                continue
-            if claim.verb is Verb.ACQUIRE:
-                books.acquire(key, claim)
-            elif claim.kind in (K.SETTING.value, K.ROLE.value, K.CHANNEL.value):
-                books.release(key)
-                books.undo(key, claim)
-            elif not books.release(key):
-                self.watcher.release(claim)
-
-    def within(self, before: State, after: State) -> None:
-        """Judge a statement inside a block by what it did there and then."""
-        changes = [c for c in difference(before, after) if not self._ends_with_it(c)]
-        self._missed(changes, self.claims, at_end=False)
-        if self.outcome.error is None:
-            self._false_alarms(self.claims, after, changes, at_end=False)
-
-    def _ends_with_it(self, change: Change) -> bool:
-        """Locks look the same whether they end with the transaction or not."""
-        return change.thing.kind == K.ADVISORY_LOCK.value and "xact" in self.text.lower()
-
-    def compare(
-        self, before: State, after: State, left: list[Claim], *, at_end: bool, succeeded: bool
-    ) -> None:
-        """Judge a transaction that is over by what it left."""
-        changes = difference(before, after)
-        self._missed(changes, left, at_end=at_end)
-        if succeeded:
-            self._false_alarms(left, after, changes, at_end=at_end)
-
-    def _missed(self, changes: list[Change], said: list[Claim], *, at_end: bool) -> None:
-        tally = self.watcher.tally
         for change in changes:
-            if change.thing.kind == _LIBRARY:
+            kind = change.thing.kind
+            if kind == _LIBRARY:
                 continue  # every first use of a function in C loads one
-            tally.count(tally.seen, change.thing.kind)
-            if change.thing.kind == _SEQUENCE:
-                known = self.reading.draws_sequence or change.verb == "undone" or at_end
+            self.tally.seen[kind] += 1
+            if kind == _SEQUENCE:
+                known = ran.reading.draws_sequence or change.verb == "undone" or at_end
             else:
                 known = any(claim.explains(change) for claim in said)
             if not known:
-                self._disagree("missed", str(change), change.thing.kind, at_end)
+                self._disagree("missed", str(change), kind, ran, at_end, unsure)
 
     def _false_alarms(
-        self, said: list[Claim], after: State, changes: list[Change], *, at_end: bool
+        self,
+        said: list[Claim],
+        after: State,
+        changes: list[Change],
+        ran: Ran,
+        *,
+        at_end: bool = False,
     ) -> None:
-        tally, first = self.watcher.tally, self.watcher.first
         for claim in _last(said):
-            if claim.kind == _LIBRARY and not self.watcher.libraries:
+            if not claim.certain or (claim.kind == _LIBRARY and not self.libraries):
                 continue
-            if claim.kind == K.CHANNEL.value and self.watcher.wire.in_block:
-                continue  # LISTEN takes effect at COMMIT
-            if claim.kind == K.ADVISORY_LOCK.value and claim.verb is Verb.RELEASE:
+            if claim.kind == _LOCK and claim.verb is Verb.RELEASE:
                 continue  # taken twice, or by the transaction as well, it is still held
-            tally.count(tally.said, claim.kind)
-            if not claim.holds(after, first) and not any(map(claim.explains, changes)):
-                self._disagree("false alarm", str(claim), claim.kind, at_end)
+            self.tally.said[claim.kind] += 1
+            if not claim.holds(after, self.first) and not any(map(claim.explains, changes)):
+                self._disagree("false alarm", str(claim), claim.kind, ran, at_end, ran.unsure)
 
-    def _disagree(self, verdict: str, subject: str, kind: str, at_end: bool) -> None:
-        unsure = self.watcher.block_unsure() if at_end else self.unsure
-        where = self.watcher.where()
-        self.watcher.found.append(
-            Disagreement(where, self.text, verdict, subject, kind, at_end, unsure)
+    def _disagree(
+        self, verdict: str, subject: str, kind: str, ran: Ran, at_end: bool, unsure: bool
+    ) -> None:
+        self.found.append(
+            Disagreement(self.where(), ran.text, verdict, subject, kind, at_end, unsure)
         )
+
+
+@dataclass
+class Ran:
+    """One text that was sent, what came back, and what the reader says about it."""
+
+    text: str
+    reading: Reading
+    outcome: Outcome
+
+    @property
+    def controls(self) -> bool:
+        """Whether it holds transaction control."""
+        return any(statement.control for statement in self.reading.statements)
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the reader says that it cannot tell."""
+        return any(
+            effect.kind in CANNOT_TELL
+            for statement in self.reading.statements
+            for effect in statement.effects
+        )
+
+    @property
+    def claims(self) -> list[Claim]:
+        """What the reader says of the statements that ran."""
+        return [claim for number, _ in self.ran() for claim in self.of(number)]
+
+    def ran(self) -> list[tuple[int, Statement]]:
+        """The statements that ran, and the one that failed, by number."""
+        return list(enumerate(self.reading.statements))[: len(self.outcome.tags) + 1]
+
+    def of(self, number: int) -> list[Claim]:
+        """The claims of one statement; of one that failed each is only possible."""
+        done = number < len(self.outcome.tags)
+        said = claims(self.reading.statements[number].effects)
+        return said if done else [replace(claim, certain=False) for claim in said]
+
+    def tag(self, number: int) -> str:
+        """The command tag of a statement; "" if it failed."""
+        tags = self.outcome.tags
+        return tags[number] if number < len(tags) else ""
+
+
+@dataclass
+class _Transaction:
+    """What a transaction has made so far, on the same books as the guard's."""
+
+    started: State
+    texts: int = 0
+    unsure: bool = False
+    left: list[Claim] = field(default_factory=list)
+    books: Books[Claim] = field(default_factory=Books)
+
+    def enter(self, ran: Ran, *, failed: bool) -> None:
+        self.texts += 1
+        self.unsure = self.unsure or ran.unsure
+        for number, statement in ran.ran():
+            if statement.control is not None:
+                self._control(statement, ran.tag(number))
+                failed = False
+            elif not failed:
+                for claim in ran.of(number):
+                    self._effect(claim)
+
+    def _control(self, statement: Statement, tag: str) -> None:
+        control, books = statement.control, self.books
+        assert control is not None
+        name = control.name or ""
+        if not tag:
+            return
+        if control.verb in _ENDS:
+            self.left += books.outlive(committed=tag != "ROLLBACK")
+            books.end()
+        elif control.verb is ControlVerb.SAVEPOINT:
+            books.savepoint(name)
+        elif control.verb is ControlVerb.RELEASE:
+            books.release_savepoint(name)
+        elif control.verb is ControlVerb.ROLLBACK_TO:
+            books.rollback_to(name)
+
+    def _effect(self, claim: Claim) -> None:
+        key = (EffectKind(claim.kind), claim.key, claim.shared)
+        if claim.local:
+            return
+        if claim.verb is Verb.ACQUIRE:
+            self.books.acquire(key, claim)
+        elif claim.kind in _UNDOABLE:
+            self.books.release(key)
+            self.books.undo(key, claim)
+        elif not self.books.release(key):
+            self.left.append(claim)
+
+    def finish(self, *, committed: bool) -> list[Claim]:
+        """What outlives the transaction."""
+        return [*self.left, *self.books.outlive(committed=committed)]
+
+
+def _may_be_local(change: Change, ran: Ran) -> bool:
+    """Locks look the same whether they end with the transaction or not."""
+    return change.thing.kind == _LOCK and "xact" in ran.text.lower()
+
+
+def _takes_effect_at_commit(claim: Claim, ran: Ran) -> bool:
+    """LISTEN and UNLISTEN; what the query of a cursor does that nobody has read from yet."""
+    commands = {statement.command for statement in ran.reading.statements}
+    query = "DECLARE" in commands and claim.kind != K.HELD_CURSOR.value
+    return claim.kind == K.CHANNEL.value or query
 
 
 def _last(said: list[Claim]) -> list[Claim]:
     """Of several claims about the same thing only the last can be seen."""
-    return list({(c.kind, c.key, c.shared): c for c in said}.values())
+    last: dict[tuple[str, tuple[str, ...], bool], Claim] = {}
+    for claim in said:
+        if claim.verb is Verb.RELEASE and not claim.key:
+            last = {key: one for key, one in last.items() if one.kind != claim.kind}
+        last[claim.kind, claim.key, claim.shared] = claim
+    return list(last.values())
 
 
 def held(state: State, first: State) -> list[Thing]:

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "poolers": (),
     "rules": ("poolers.answers",),
     "judge": ("poolers", "rules", "session", "sql"),
-    "plan": ("judge", "session"),
+    "plan": ("judge", "rules", "session"),
     "guard": ("judge", "plan", "poolers", "rules", "session", "sql"),
     "check": ("guard", "judge", "poolers", "rules", "session", "sql"),
     "drivers": ("guard", "plan", "poolers", "rules", "sql"),

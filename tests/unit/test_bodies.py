@@ -46,6 +46,11 @@ BODIES = [
     ),
     ("BEGIN CASE WHEN CASE WHEN a THEN b END THEN SET x = 1; END CASE; END", ["acquire setting x"]),
     ("BEGIN IF CASE WHEN a THEN b ELSE c END THEN SET x = 1; END IF; END", ["acquire setting x"]),
+    ("#variable_conflict use_column\nBEGIN SET x = 1; END", ["acquire setting x"]),
+    (
+        "#option dump #print_strict_params on DECLARE i int; BEGIN SET x = i; END",
+        ["acquire setting x"],
+    ),
     ("<<a>> DECLARE i int; BEGIN <<b>> BEGIN SET x = 1; END; END", ["acquire setting x"]),
     ("BEGIN a := 1; EXCEPTION WHEN others THEN SET x = 1; END", ["acquire setting x"]),
     ("BEGIN UPDATE pg_settings SET setting = '1' WHERE name = 'a'; END", ["acquire setting a"]),

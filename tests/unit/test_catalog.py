@@ -314,9 +314,9 @@ NO_HAZARD = {
     # fails on the server (cursor, table) or finds nothing to undo.
     (EffectKind.HELD_CURSOR, Verb.RELEASE),
     (EffectKind.TEMP_OBJECT, Verb.RELEASE),
-    # Only PREPARE and sequences are read by statements that can be recognised.
+    # Only these are read by statements that can be recognised.
     *((kind, Verb.READ) for kind in EffectKind if kind.name not in
-      ("PREPARED_STATEMENT", "SEQUENCE")),
+      ("PREPARED_STATEMENT", "SEQUENCE", "TEMP_OBJECT", "HELD_CURSOR")),
     # Drawing a sequence value harms nobody; the rest is only ever made, or only undone.
     (EffectKind.SEQUENCE, Verb.ACQUIRE),
     (EffectKind.SEQUENCE, Verb.RELEASE),

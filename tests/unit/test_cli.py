@@ -14,6 +14,7 @@ from rich.console import Console
 
 import pgpoolsafe
 from pgpoolsafe import cli, commands
+from pgpoolsafe.checkup.checks import CHECKS
 from pgpoolsafe.checkup.facts import Client, Facts, Leftovers, Server
 from pgpoolsafe.doctor import Diagnosis, judged
 from pgpoolsafe.poolers.answers import PoolMode
@@ -220,3 +221,12 @@ def test_a_terminal_that_knows_ascii_only() -> None:
     terminal.show(WELL, Console(file=out, width=80))
     assert "\n  + named prepared" in out.getvalue()
     assert "\n  ! " in out.getvalue()
+
+
+def test_every_check_and_option_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text(encoding="utf-8")
+    for name in CHECKS:
+        assert f"| `{name}` |" in page
+    for parameter in commands.doctor.params:
+        for option in parameter.opts:
+            assert option == "target" or option in page or f"--no-{option[2:]}" in page

@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 
-from pgpoolsafe.checkup.behaviour import behaviours, is_measured
-from pgpoolsafe.checkup.checks import CHECKS, Check, Grade, checks, prepares_are_safe
+from pgpoolsafe.checkup.behaviour import behaviours
+from pgpoolsafe.checkup.check import Check, Grade
+from pgpoolsafe.checkup.checks import CHECKS, checks
 from pgpoolsafe.checkup.facts import Client, ClientPool, Console, Facts, Leftovers, Server
+from pgpoolsafe.checkup.prepares import prepares_are_safe
 from pgpoolsafe.checkup.questions import console_in, leftovers_in, server_in
 from pgpoolsafe.checkup.residue import described
 from pgpoolsafe.doctor import Diagnosis, judged
 from pgpoolsafe.effects import EffectKind
+from pgpoolsafe.poolers.active import ActiveAnswer, Sharing
 from pgpoolsafe.poolers.answers import Answer, Pooler, PoolMode
 from pgpoolsafe.poolers.endpoints import Endpoint
 from pgpoolsafe.poolers.products import DIRECT, TITLES, pooler
@@ -152,6 +155,26 @@ CASES: list[tuple[Facts, Grade, str]] = [
         facts(left_out=("pgbouncer", "schema")),
         NOTE,
         "url-parameters: left out, since libpq does not know it: pgbouncer, schema",
+    ),
+    (
+        facts(proof=ActiveAnswer(Sharing.SHARED, evidence=("a proof",))),
+        OK,
+        "probe: it is proven that server connections change hands within a client's session",
+    ),
+    (
+        facts(proof=ActiveAnswer(Sharing.NOT_SHOWN)),
+        NOTE,
+        "probe: the active probe saw no server connection change hands",
+    ),
+    (
+        facts(DIRECT, proof=ActiveAnswer(Sharing.NOT_SHOWN)),
+        OK,
+        "probe: no server connection changed hands",
+    ),
+    (
+        facts(proof=ActiveAnswer(Sharing.INCONCLUSIVE)),
+        NOTE,
+        "probe: the active probe could not be finished",
     ),
     (facts(silences=("nobody answered",)), NOTE, "not-asked: nobody answered"),
     (
@@ -393,21 +416,11 @@ def test_transactions_in_statement_mode(found: Pooler, answer: Answer) -> None:
     assert row.answer is answer
 
 
-MEASURED = [
-    (DIRECT, True),
-    (TRACKING, True),
-    (FORGETFUL, True),
-    (pooler("odyssey", mode=TRANSACTION), True),
-    (pooler("supavisor", mode=TRANSACTION), False),
-    (pooler("pgdog", mode=TRANSACTION), False),
-    (pooler("rds-proxy", mode=TRANSACTION), False),
-    (pooler("supavisor", mode=SESSION), True),
-]
-
-
-@pytest.mark.parametrize("found, measured", MEASURED)
-def test_what_was_only_read_is_said_so(found: Pooler, measured: bool) -> None:
-    assert is_measured(found) is measured
+def test_what_was_only_read_is_said_so() -> None:
+    assert document(diagnosis(TRACKING))["pooler"]["measured"] is True
+    report = document(diagnosis(pooler("supavisor", mode=TRANSACTION)))
+    assert report["pooler"]["measured"] is False
+    assert "documented, not measured" in report["pooler"]["title"]
 
 
 # advice

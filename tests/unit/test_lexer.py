@@ -116,6 +116,10 @@ def test_tokens(text: str, expected: list[tuple[Kind, str]]) -> None:
         ("5 %base", []),
         ("5 % (a + b)", []),
         ("%(a + b) c", []),
+        # Nor is this: the operator % before a string that ends like a placeholder
+        ("a %(' )s') -- '", []),
+        ('a %(" )s")', []),
+        ("a %($$ )s$$)", []),
         ("$1 $3", [Bound(0), Bound(2)]),
         ("$0 $99999999999", [None, None]),
     ],

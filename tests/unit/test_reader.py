@@ -31,7 +31,6 @@ PLAIN_TEXTS = [
     "VALUES (1)",
     "TABLE t",
     "SHOW work_mem",
-    "FETCH 1 FROM c",
     "NOTIFY c",
     "CREATE TABLE t ()",
     "VACUUM",

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from ..effects import EffectKind
 from ..poolers.answers import Answer, Pooler, PoolMode
-from ..poolers.products import row_for
 from ..poolers.startup import Reception, received
 
 MEANINGS = {
@@ -100,14 +99,6 @@ def behaviours(pooler: Pooler, *, prepares_are_safe: bool) -> list[Behaviour]:
         *_tracked(pooler),
     ]
     return sorted(rows, key=lambda row: _ORDER.index(row.answer))
-
-
-def is_measured(pooler: Pooler) -> bool:
-    """Whether the answers were observed on real servers, as opposed to read in documents."""
-    if not pooler.shares_sessions:
-        return True
-    row = row_for(pooler.product, pooler.version, pooler.mode)
-    return "measured" in row.source.split(" ", 1)[0] or pooler.product == "unknown"
 
 
 def _behaviour(what: str, answer: Answer, rule: str) -> Behaviour:

@@ -8,39 +8,20 @@ name, so that a finding can be ignored by it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import Enum
 
+from ..poolers.active import Sharing
 from ..poolers.answers import Pooler, PoolMode
 from ..poolers.startup import Reception, remedies
 from ..startup_options import reason_for
-from .facts import Client, Facts, Leftovers
+from .check import Check, Grade
+from .facts import Facts, Leftovers
+from .limits import connect_timeout, connections, idle_in_transaction, pool_timeout, waiting
+from .prepares import named_prepare
 from .residue import after_us, described, leaked_options
-
-
-class Grade(Enum):
-    """How serious a check's outcome is."""
-
-    OK = "ok"
-    NOTE = "note"
-    FINDING = "finding"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at. `what`, `why` and `fix` are without a full stop; `fix`
-    is one line per remedy, best first.
-    """
-
-    name: str
-    grade: Grade
-    what: str
-    why: str = ""
-    fix: tuple[str, ...] = ()
-
 
 CHECKS = (
     "pooler",
+    "probe",
     "named-prepare",
     "statement-mode-transaction",
     "startup-options",
@@ -92,6 +73,24 @@ def _who_tells(pooler: Pooler) -> str:
     return f"{pooler.title} does not tell it to its clients"
 
 
+def _probe(facts: Facts) -> Iterable[Check]:
+    """What two connections have proven, where that was asked for."""
+    if facts.proof is None:
+        return
+    why = "; ".join(facts.proof.evidence)
+    if facts.proof.sharing is Sharing.SHARED:
+        what = "it is proven that server connections change hands within a client's session"
+        yield Check("probe", Grade.OK, what, why)
+    elif facts.proof.sharing is Sharing.INCONCLUSIVE:
+        yield Check("probe", Grade.NOTE, "the active probe could not be finished", why)
+    elif facts.pooler.shares_sessions:
+        what = "the active probe saw no server connection change hands"
+        fix = "if the pool is in session mode, say so: --pool-mode session"
+        yield Check("probe", Grade.NOTE, what, "session pooling looks like this", (fix,))
+    else:
+        yield Check("probe", Grade.OK, "no server connection changed hands")
+
+
 def _statement_mode(facts: Facts) -> Iterable[Check]:
     if facts.pooler.mode is PoolMode.STATEMENT:
         yield Check(
@@ -101,87 +100,6 @@ def _statement_mode(facts: Facts) -> Iterable[Check]:
             f"{facts.pooler.title} gives every statement a server connection of its own",
             ("have the pool set to transaction mode", "or connect with autocommit, always"),
         )
-
-
-# prepared statements
-
-
-def prepares_are_safe(pooler: Pooler, client: Client) -> bool:
-    """Whether psycopg may prepare statements by name here."""
-    return not _prepare_trouble(pooler, client)
-
-
-def _prepare_trouble(pooler: Pooler, client: Client) -> str:
-    """Why psycopg's named prepared statements break; "" if they do not.
-
-    psycopg sends DEALLOCATE ALL after a ROLLBACK, and closes a statement by the protocol
-    only with libpq 17 (psycopg's documentation, chapter on prepared statements; PgBouncer's
-    changelog of 1.21 and 1.22).
-    """
-    if not pooler.shares_sessions:
-        return ""
-    if not pooler.prepared:
-        sure = (
-            "does not track them"
-            if pooler.prepared is False and pooler.mode
-            else ("may not track them")
-        )
-        return (
-            f"{pooler.title} {sure}: a name may not exist on the next server connection, or"
-            " belong to another client's statement, whose rows then come back without an error"
-        )
-    if pooler.product == "pgbouncer" and pooler.version and pooler.version < (1, 22):
-        return "PgBouncer before 1.22 does not understand the DEALLOCATE ALL that psycopg sends"
-    if pooler.product == "supavisor":
-        return "Supavisor closes the connection at the DEALLOCATE ALL that psycopg sends"
-    if not client.closes_prepared and pooler.product != "pgdog":
-        return (
-            f"libpq {client.libpq_version} cannot close a prepared statement by the protocol, and"
-            " DEALLOCATE names a statement that the pooler has renamed"
-        )
-    return ""
-
-
-def _named_prepare(facts: Facts) -> Iterable[Check]:
-    trouble = _prepare_trouble(facts.pooler, facts.client)
-    if trouble:
-        yield Check(
-            "named-prepare",
-            Grade.FINDING,
-            "prepared statements are not safe with psycopg's defaults (prepare_threshold=5)",
-            trouble,
-            (
-                "pgpoolsafe.install(engine) switches them off by itself",
-                "or connect with prepare_threshold=None",
-                *_upgrade(facts),
-                *_mode_is_known(facts.pooler),
-            ),
-        )
-    else:
-        yield Check("named-prepare", Grade.OK, "named prepared statements are safe", _safe(facts))
-
-
-def _safe(facts: Facts) -> str:
-    if not facts.pooler.shares_sessions:
-        return "the session is the client's own"
-    client = facts.client
-    return (
-        f"{facts.pooler.title} tracks them, and psycopg {client.psycopg} with libpq"
-        f" {client.libpq_version} closes them so that it can"
-    )
-
-
-def _mode_is_known(pooler: Pooler) -> tuple[str, ...]:
-    """In session pooling they are safe; the user may know what does not show."""
-    return () if pooler.mode else ("or say --pool-mode session, if that is what it is",)
-
-
-def _upgrade(facts: Facts) -> tuple[str, ...]:
-    if facts.pooler.prepared:
-        return () if facts.client.closes_prepared else ("or use psycopg with libpq 17",)
-    if facts.pooler.product == "pgbouncer":
-        return ("or have it track them: PgBouncer 1.22 with max_prepared_statements = 200",)
-    return ()
 
 
 # settings in the options
@@ -245,110 +163,6 @@ def _clean_up(facts: Facts, dirty: list[Leftovers]) -> tuple[str, ...]:
     return tuple(lines)
 
 
-# what would hang
-
-
-def _connect_timeout(facts: Facts) -> Iterable[Check]:
-    if "connect_timeout" in facts.stated:
-        yield Check("connect-timeout", Grade.OK, "a connect timeout is set")
-    else:
-        yield Check(
-            "connect-timeout",
-            Grade.NOTE,
-            "no connect timeout is set",
-            "psycopg 3 gives up after 130 s, psycopg2 and libpq never",
-            ("connect_timeout=10",),
-        )
-
-
-def _pool_timeout(facts: Facts) -> Iterable[Check]:
-    pool = facts.pool
-    if pool is not None and pool.timeout is None:
-        yield Check(
-            "pool-timeout",
-            Grade.FINDING,
-            f"{pool.title} waits for ever when all its connections are in use",
-            "a program that is stuck is told from one that is slow by nobody",
-            ("pool_timeout=10" if "SQLAlchemy" in pool.title else "timeout=10",),
-        )
-
-
-def _waiting(facts: Facts) -> Iterable[Check]:
-    console = facts.console
-    if console is None:
-        return
-    if console.waiting:
-        yield Check(
-            "waiting-clients",
-            Grade.FINDING,
-            f"clients that wait for a server connection at this moment: {console.waiting}",
-            f"the pool has {console.pool_size}",
-            ("look for long and idle transactions", "or raise default_pool_size"),
-        )
-    if console.config.get("query_wait_timeout") == "0":
-        yield Check(
-            "waiting-clients",
-            Grade.FINDING,
-            "PgBouncer lets clients wait for a server connection for ever",
-            "query_wait_timeout is 0",
-            ("query_wait_timeout = 30 in pgbouncer.ini",),
-        )
-
-
-def _idle_in_transaction(facts: Facts) -> Iterable[Check]:
-    if facts.server is None:
-        return
-    seconds = facts.server.timeouts.get("idle_in_transaction_session_timeout", 0) / 1000
-    pooled = facts.console and facts.console.config.get("idle_transaction_timeout", "0")
-    if seconds or pooled not in (None, "0", "0.0"):
-        limit = f"{seconds:g} s" if seconds else f"{pooled} s, by PgBouncer"
-        what = f"an idle transaction is ended after {limit}"
-        yield Check("idle-in-transaction", Grade.OK, what)
-        return
-    costs = "a server connection that others wait for" if facts.pooler.shares_sessions else (
-        "its locks, and keeps VACUUM from cleaning up"
-    )  # fmt: skip
-    role = facts.endpoint.user or "…"
-    yield Check(
-        "idle-in-transaction",
-        Grade.NOTE,
-        "nothing ends a transaction that a client leaves idle",
-        f"idle_in_transaction_session_timeout is 0; such a client holds {costs}",
-        (f"ALTER ROLE {role} SET idle_in_transaction_session_timeout = '60s'",),
-    )
-
-
-# how many connections there are
-
-
-def _connections(facts: Facts) -> Iterable[Check]:
-    server = facts.server
-    if server is None:
-        return
-    limits = [limit for limit in (server.role_limit, server.database_limit) if limit >= 0]
-    most = min([server.free_for_roles, *limits])
-    for title, wanted in _pools(facts):
-        if wanted > most:
-            yield Check(
-                "connections",
-                Grade.FINDING,
-                f"{title} may open {wanted} connections, the server lets in {most}",
-                f"max_connections is {server.max_connections}, {server.reserved} of them are"
-                " reserved" + (f"; a limit of {min(limits)} holds as well" if limits else ""),
-                ("make the pools smaller, or raise max_connections",),
-            )
-    used = f"{server.used} in use, {server.role_used} by this role"
-    yield Check("connections", Grade.OK, f"the server lets in {most} connections", used)
-
-
-def _pools(facts: Facts) -> Iterable[tuple[str, int]]:
-    if facts.console is not None:
-        yield "PgBouncer", facts.console.pools
-    pool = facts.pool
-    if pool is not None and pool.most is not None and not facts.pooler.shares_sessions:
-        yield pool.title, pool.most
-
-
 # the rest
 
 
@@ -369,15 +183,16 @@ def _not_asked(facts: Facts) -> Iterable[Check]:
 
 _LOOKS: tuple[Callable[[Facts], Iterable[Check]], ...] = (
     _pooler,
-    _named_prepare,
+    _probe,
+    named_prepare,
     _statement_mode,
     _startup,
     _residue,
-    _connect_timeout,
-    _pool_timeout,
-    _connections,
-    _waiting,
-    _idle_in_transaction,
+    connect_timeout,
+    pool_timeout,
+    connections,
+    waiting,
+    idle_in_transaction,
     _url_parameters,
     _not_asked,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..poolers.active import ActiveAnswer
 from ..poolers.answers import Pooler
 from ..poolers.endpoints import Endpoint
 from ..poolers.startup import Reception
@@ -115,6 +116,7 @@ class Facts:
     leftovers: tuple[Leftovers, ...] = ()
     console: Console | None = None
     pool: ClientPool | None = None
+    proof: ActiveAnswer | None = None
     direct_variables: tuple[str, ...] = ()
     """Names in the environment by which programs know a direct address."""
     silences: tuple[str, ...] = ()

@@ -32,7 +32,8 @@ select json_build_object(
   'pid', pg_backend_pid(),
   'settings', (select json_object_agg(name,
       case when vartype <> 'string' then current_setting(name) end)
-    from pg_catalog.pg_settings where source = 'session' and name not like 'transaction\_%'),
+    from pg_catalog.pg_settings where source = 'session' and setting is distinct from reset_val
+      and name not like 'transaction\_%'),
   'statements', (select json_agg(name order by name) from pg_catalog.pg_prepared_statements),
   'locks', (select count(*) from pg_catalog.pg_locks
     where locktype = 'advisory' and pid = pg_backend_pid() and granted),

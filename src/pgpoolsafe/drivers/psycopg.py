@@ -65,9 +65,15 @@ class Seat:
         """Choose the look-up that fits what the guard has learnt."""
         if not self.guard.watching:
             self.known = _nothing_to_do
+        elif not self.met:
+            self.known = _ask
         else:
-            self.known = known if self.met else _ask
+            # The name of a temporary relation that was left makes any text worth a look.
+            self.known = self._unless_named if self.guard.books.kept else known
         self.passes_begin = self.guard.judged_as.mode is not PoolMode.STATEMENT
+
+    def _unless_named(self, text: str) -> Reading | None:
+        return None if self.guard.is_wary_of(text) else known(text)
 
     def keep_prepares_off(self, conn: BaseConnection[Any]) -> None:
         """No protocol-level prepared statement from now on; forget those made before.

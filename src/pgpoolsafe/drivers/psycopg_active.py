@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 from psycopg import capabilities, pq
-from psycopg.generators import fetch_many, pipeline_communicate
+from psycopg.generators import execute, fetch_many, pipeline_communicate
 
 from ..poolers.active import ActiveAnswer, active_probe
 from ..poolers.active_steps import (
@@ -104,6 +104,8 @@ class _Clients:
             time.sleep(step.seconds)
             return ()
         if isinstance(step, Connect):
+            if step.client in self._open:
+                self._open.pop(step.client).close()
             options = _options(self._deadline)
             self._open[step.client] = psycopg.connect(self._conninfo, **options)
             return ()
@@ -137,6 +139,8 @@ class _AsyncClients:
             await asyncio.sleep(step.seconds)
             return ()
         if isinstance(step, Connect):
+            if step.client in self._open:
+                await self._open.pop(step.client).close()
             options = _options(self._deadline)
             connecting = psycopg.AsyncConnection.connect(self._conninfo, **options)
             self._open[step.client] = await connecting
@@ -167,6 +171,10 @@ def _lost(error: BaseException) -> Refusal:
 
 def _exchange(pgconn: Any, step: Send, deadline: float) -> Gen:
     """Generator: the commands of a step, as one message; returns the reply."""
+    if len(step.commands) == 1:
+        # Not as a pipeline: what a pooler says before it closes the connection is lost there.
+        _send(pgconn, step.commands[0])
+        return _reply(pgconn, (yield from _until(deadline, execute(pgconn))))
     commands = deque(partial(_send, pgconn, command) for command in step.commands)
     commands.append(pgconn.pipeline_sync)
     pgconn.enter_pipeline_mode()

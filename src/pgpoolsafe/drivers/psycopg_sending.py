@@ -66,10 +66,11 @@ def statement(
         return send(query)
     text = prefix + text
     reading = guard.read(text)
-    if reading is PLAIN:
+    is_plain = not guard.is_wary_of(text)
+    if reading is PLAIN and is_plain:
         return send(query)
     in_block = _will_be_in_block(conn, guard)
-    if reading is DRAWS:
+    if reading is DRAWS and is_plain:
         guard.drew(in_block=in_block)
         return send(query)
     in_flight = sys.exc_info()[1]
@@ -86,8 +87,8 @@ def statement(
         if not ends_transaction(reading):
             raise
         return _refuse_end(conn, guard, error, is_rollback(reading), in_flight)
-    if plan.attempt is not None:
-        return _carry_out_attempt(cursor, guard, plan, send(query))
+    if plan.question is not None:
+        return _carry_out_question(cursor, guard, plan, send(query))
     if plan.text is None:
         return _carry_out(conn, guard, plan, send(query))
     edited = _like(conn, query, plan.text[len(prefix) :])
@@ -103,13 +104,13 @@ def _carry_out_edited(cursor: Any, guard: Guard, plan: Plan, gen: Gen) -> Gen:
         cursor._statusmessage = b"RESET"
 
 
-def _carry_out_attempt(cursor: Any, guard: Guard, plan: Plan, gen: Gen) -> Gen:
-    """pg_try_advisory_lock: what was not got need not be released."""
+def _carry_out_question(cursor: Any, guard: Guard, plan: Plan, gen: Gen) -> Gen:
+    """pg_try_advisory_lock and pg_advisory_unlock: nobody looks at what they return."""
     yield from _carry_out(cursor._conn, guard, plan, gen)
     result = cursor.pgresult
     single = result is not None and (result.ntuples, result.nfields) == (1, 1)
     if single and result.get_value(0, 0) in (b"f", b"\0"):
-        guard.declined(plan)
+        guard.answered_false(plan)
 
 
 def _carry_out(conn: Any, guard: Guard, plan: Plan, gen: Gen) -> Gen:
@@ -119,6 +120,7 @@ def _carry_out(conn: Any, guard: Guard, plan: Plan, gen: Gen) -> Gen:
         guard.failed(plan, in_block=_is_in_block(conn), sqlstate=getattr(error, "sqlstate", None))
         raise
     guard.done(plan, in_block=None if conn._pipeline else _is_in_block(conn))
+    conn._pgpoolsafe.settle()
     return result
 
 
@@ -199,7 +201,8 @@ def _command(
     guard: Guard = seat.guard
     text = _text(conn, command) or ""
     reading = guard.read(text)
-    if not any(statement.control for statement in reading.statements):
+    is_control = any(statement.control for statement in reading.statements)
+    if not is_control and not guard.counts_on_kept(reading):
         guard.internal(reading)
         return send(conn, command, result_format)
     in_flight = sys.exc_info()[1]

@@ -17,9 +17,9 @@ from .active_steps import (
     Row,
     Run,
     Steps,
+    ask,
     do,
     identity,
-    send,
     visit,
 )
 
@@ -45,7 +45,7 @@ def follow_statement(random: str) -> Steps[Verdict]:
         if refused.refusal.fatal:
             raise
         verdict = _refused(refused)
-    left = yield from visit(homes, (Close(name), Run(WHO)), tuple(Client))
+    left = yield from visit(homes, 2, (Close(name), Run(WHO)), tuple(Client))
     # Behind a pooler that tracks statements a Close is for the pooler itself.
     if left and not verdict[0]:
         return verdict[0], f"{verdict[1]}; one may have stayed on {len(left)} server processes"
@@ -63,8 +63,8 @@ def _follow(name: bytes, homes: set[Identity]) -> Steps[Verdict]:
     homes.add(there := identity((yield from _own_statement(Client.B, name))))
     for turn in range(VISITS):
         if turn % 2:  # another order, or a pool in rotation gives A the same again and again
-            yield from send(Client.B, Run(WHO))
-        row = yield from send(Client.A, Execute(name))
+            yield from ask(Client.B, 2, Run(WHO))
+        row = yield from ask(Client.A, 3, Execute(name))
         if row[2] != Client.A.value:
             return False, "one client executed the statement of another"
         if identity(row) != home:
@@ -77,4 +77,4 @@ def _follow(name: bytes, homes: set[Identity]) -> Steps[Verdict]:
 
 def _own_statement(client: Client, name: bytes) -> Steps[Row]:
     statement = f"select {IDENTITY}, '{client.value}'".encode()
-    return (yield from send(client, Parse(name, statement), Execute(name)))
+    return (yield from ask(client, 3, Parse(name, statement), Execute(name)))

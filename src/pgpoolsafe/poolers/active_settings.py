@@ -15,9 +15,9 @@ from .active_steps import (
     Row,
     Run,
     Steps,
+    ask,
     do,
     identity,
-    send,
     visit,
 )
 
@@ -27,36 +27,40 @@ class Neutral:
     """A setting, and a value that changes nothing for another client who meets it.
 
     `new` and `old` are SQL: the value to set, and the one to go back to. {token} is a word
-    and {number} a number that nobody else uses.
+    and {number} a number that nobody else uses; `token` tells which of them the value is
+    known by. `ours`: a regular expression for what any such probe has set.
     """
 
     name: str
     new: str
     old: str = "null"
     token: str = "{token}"
+    ours: str = "pgpoolsafe_[0-9a-z]+"
 
 
 CUSTOM = "pgpoolsafe.probe"
 """A setting of our own, for all that no pooler and no server knows."""
 
+_OTHERS = "regexp_replace(current_setting('search_path'), '(, )?pgpoolsafe_[0-9a-z]+', '', 'g')"
+
 SETTINGS: tuple[Neutral, ...] = (
     Neutral("application_name", "'{token}'"),
     # A schema that does not exist, after all others.
-    Neutral(
-        "search_path",
-        "concat_ws(', ', nullif(current_setting('search_path'), ''), '{token}')",
-        "regexp_replace(current_setting('search_path'), '(, )?{token}', '')",
-    ),
+    Neutral("search_path", f"concat_ws(', ', nullif({_OTHERS}, ''), '{{token}}')", _OTHERS),
     # 23 days, and only where there is none.
     Neutral(
         "statement_timeout",
-        "case current_setting('statement_timeout') when '0' then '{number}'"
+        "case when current_setting('statement_timeout') ~ '^(0|2[0-9]{{9}}ms)$' then '{number}'"
         " else current_setting('statement_timeout') end",
         "'0'",
         "{number}",
+        "^2[0-9]{9}ms$",
     ),
     Neutral(CUSTOM, "'{token}'"),
 )
+
+
+COLUMNS = 2 + len(SETTINGS)
 
 
 def follow_settings(random: str) -> Steps[Readings]:
@@ -65,16 +69,16 @@ def follow_settings(random: str) -> Steps[Readings]:
     What was set is taken back on every server connection where A had it.
     """
     words = _words(random)
-    row = yield from send(Client.A, Run(_setting(words)))
+    row = yield from ask(Client.A, COLUMNS, Run(_setting(words)))
     readings = Readings(_changed(words, row), identity(row))
     for turn in range(VISITS):
         # In turns: in lockstep with a rotating pool each client would meet only its own.
         for client in (Client.B, Client.A) if turn % 2 == 0 else (Client.A, Client.B):
-            readings.note(client, (yield from send(client, Run(_READING))))
+            readings.note(client, (yield from ask(client, COLUMNS, Run(_READING))))
         if readings.complete:
             break
         yield from do(Pause(PAUSE))
-    readings.left = yield from visit(readings.unclean, (Run(_resetting(words)),), (Client.B,))
+    readings.left = yield from visit(readings.unclean, COLUMNS, (Run(_RESETTING),), (Client.B,))
     return readings
 
 
@@ -102,16 +106,16 @@ def _setting(words: dict[str, str]) -> bytes:
 _READING = _select([f"current_setting('{s.name}', true)" for s in SETTINGS])
 
 
-def _resetting(words: dict[str, str]) -> bytes:
-    """Only where a value of ours is met; where the old one is the default, to the default."""
-    return _select(
-        [
-            f"case when strpos(current_setting('{s.name}', true), '{s.token.format(**words)}') > 0"
-            f" then set_config('{s.name}', nullif({s.old.format(**words)}, (select reset_val"
-            f" from pg_settings where name = '{s.name}')), false) end"
-            for s in SETTINGS
-        ]
+def _resetting(setting: Neutral) -> str:
+    """Only where a value of such a probe is met; if the old one is the default, to that."""
+    default = f"(select reset_val from pg_settings where name = '{setting.name}')"
+    return (
+        f"case when current_setting('{setting.name}', true) ~ '{setting.ours}'"
+        f" then set_config('{setting.name}', nullif({setting.old}, {default}), false) end"
     )
+
+
+_RESETTING = _select([_resetting(setting) for setting in SETTINGS])
 
 
 @dataclass

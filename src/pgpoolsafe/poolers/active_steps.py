@@ -60,7 +60,8 @@ Command = Parse | Execute | Close | Run
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Open the client's connection, in autocommit. The reply is an empty row."""
+    """Open the client's connection, in autocommit, in place of one that it may have had. The
+    reply is an empty row."""
 
     client: Client
 
@@ -134,23 +135,31 @@ def send(client: Client, *commands: Command) -> Steps[Row]:
     return (yield from do(Send(client, commands)))
 
 
+def ask(client: Client, columns: int, *commands: Command) -> Steps[Row]:
+    """The same, for a row of so many columns that begins with IDENTITY; raises Refused."""
+    row = yield from send(client, *commands)
+    if len(row) != columns or None in row[:2]:
+        raise Refused(Refusal(None, "the answer is not one to the question", fatal=False))
+    return row
+
+
 def identity(row: Row) -> Identity:
     """The server process that answered with this row, which begins with IDENTITY."""
     return row[0], row[1]
 
 
 def visit(
-    wanted: set[Identity], commands: tuple[Command, ...], clients: Sequence[Client]
+    wanted: set[Identity], columns: int, commands: tuple[Command, ...], clients: Sequence[Client]
 ) -> Steps[set[Identity]]:
     """Run commands until each of these server processes has; returns those that have not.
 
-    The last command gives a row that begins with IDENTITY.
+    The last command gives a row of IDENTITY and `columns` in all.
     """
     left = set(wanted)
     for turn in range(VISITS):
         if not left:
             break
-        left.discard(identity((yield from send(clients[turn % len(clients)], *commands))))
+        left.discard(identity((yield from ask(clients[turn % len(clients)], columns, *commands))))
         if turn >= 2 * len(wanted):
             yield from do(Pause(PAUSE))
     return left

@@ -57,6 +57,8 @@ class Pooler:
     not known (judged as False). `tracked`: settings (lower case) the pooler restores
     for each client. `answers`: what it does with each kind of state, in this mode.
     `confidence`: "certain" (the pooler said so, or the user did), "likely", "assumed".
+    `measured`: whether its answers were observed on a real one, rather than read in its
+    documentation or source; where they were not, its name says so.
     """
 
     product: str
@@ -68,6 +70,7 @@ class Pooler:
     answers: Mapping[EffectKind, Answer] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
     confidence: str = "assumed"
+    measured: bool = True
 
     @property
     def shares_sessions(self) -> bool:
@@ -93,8 +96,8 @@ class Pooler:
 
     def __str__(self) -> str:
         """`PgBouncer 1.26.1 (transaction pooling)`: for use inside a sentence."""
-        name, *mode = self._words
-        return f"{name} ({mode[0]})" if mode else name
+        name, *more = self._words
+        return f"{name} ({'; '.join(more)})" if more else name
 
     @property
     def _words(self) -> list[str]:
@@ -102,4 +105,5 @@ class Pooler:
             return ["a direct connection"]
         version = ".".join(map(str, self.version)) if self.version else ""
         mode = f"{self.mode.value} pooling" if self.mode else "pool mode unknown"
-        return [f"{self.title} {version}".strip(), mode]
+        origin = [] if self.measured else ["documented, not measured"]
+        return [f"{self.title} {version}".strip(), mode, *origin]

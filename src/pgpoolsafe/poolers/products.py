@@ -102,6 +102,11 @@ class Row:
     if_reported: frozenset[str] | None = frozenset()
     prepared: bool | None = None
 
+    @property
+    def measured(self) -> bool:
+        """Whether the row was observed on a real one, rather than read."""
+        return self.source.startswith(_MEASURED)
+
     def covers(self, version: Version | None) -> bool:
         """Whether the row speaks for this version; None: a version nobody has stated."""
         if self.since is None:
@@ -295,7 +300,15 @@ def pooler(
         answers=row.answers,
         evidence=evidence,
         confidence=confidence,
+        measured=_is_measured(product, row),
     )
+
+
+def _is_measured(product: str, row: Row) -> bool:
+    """Of a product that could not be named nothing is claimed that could be measured."""
+    if row is _SESSION_ROW:
+        return product == "unknown" or any(r.measured for r in ROWS if r.product == product)
+    return product == "unknown" or row.measured
 
 
 _OVERRIDE = re.compile(

@@ -9,7 +9,6 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from ..checkup.behaviour import is_measured
 from ..checkup.residue import after_us
 from ..doctor import Diagnosis
 from ..poolers.answers import Pooler
@@ -25,10 +24,11 @@ def document(diagnosis: Diagnosis, *, ignored: Collection[str] = ()) -> dict[str
         "version": VERSION,
         "target": diagnosis.place,
         "status": 1 if findings else 0,
-        "pooler": {**_pooler(facts.pooler), "measured": is_measured(facts.pooler)},
+        "pooler": _pooler(facts.pooler),
         "client": asdict(facts.client),
         "server": asdict(facts.server) if facts.server else None,
         "console": asdict(facts.console) if facts.console else None,
+        "probe": facts.proof.sharing.value if facts.proof else None,
         "startup_options": {name: what.value for name, what in facts.startup.items()},
         "residue": [asdict(after_us(one, facts)) for one in facts.leftovers],
         "behaviours": [
@@ -81,5 +81,6 @@ def _pooler(pooler: Pooler) -> dict[str, Any]:
         "tracked": sorted(pooler.tracked),
         "shares_sessions": pooler.shares_sessions,
         "confidence": pooler.confidence,
+        "measured": pooler.measured,
         "evidence": list(pooler.evidence),
     }

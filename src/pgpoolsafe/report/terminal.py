@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..checkup.advice import Advice
-from ..checkup.behaviour import MEANINGS, Behaviour, is_measured
-from ..checkup.checks import Check, Grade
+from ..checkup.behaviour import MEANINGS, Behaviour
+from ..checkup.check import Check, Grade
 from ..doctor import Diagnosis
 from ..poolers.answers import Answer
 
@@ -55,7 +55,7 @@ def _parts(
     if diagnosis.pooler.product != "direct":
         yield _heading("What works and what breaks here")
         yield Padding(_behaviours(diagnosis.behaviours), _INDENT)
-        if not is_measured(diagnosis.pooler):
+        if not diagnosis.pooler.measured:
             yield Padding(Text("\nas documented, not measured", "dim"), _INDENT)
     if diagnosis.way_around:
         yield _heading("Where a session of your own is to be had")

@@ -36,7 +36,8 @@ class Rule:
 
     `matches`: the effects the rule is about. `why`: the reason for each answer of the
     pooler; LEAKS serves for every answer that is not named. `under`: an `allow()` of
-    that rule covers this one too. `bad` and `good`: texts that, sent in autocommit,
+    that rule covers this one too. `what_read`: what it says of a statement that counts on
+    what an earlier one made. `bad` and `good`: texts that, sent in autocommit,
     the rule finds and does not find.
     """
 
@@ -49,6 +50,7 @@ class Rule:
     levels: tuple[Level, ...] = EVERY_LEVEL
     default: Level | None = None
     under: str | None = None
+    what_read: str = ""
     bad: tuple[str, ...] = ()
     good: tuple[str, ...] = ()
     references: tuple[str, ...] = field(default=())
@@ -196,7 +198,8 @@ _ROWS = (
         },
         fix="create it in the transaction that uses it, with ON COMMIT DROP (or DROP it before"
         " COMMIT)",
-        matches=((EffectKind.TEMP_OBJECT, Verb.ACQUIRE),),
+        matches=((EffectKind.TEMP_OBJECT, Verb.ACQUIRE), (EffectKind.TEMP_OBJECT, Verb.READ)),
+        what_read="{subject} was made in an earlier transaction",
         bad=(
             "CREATE TEMP TABLE cart (id int)",
             "SELECT 1 AS id INTO TEMP cart",
@@ -221,7 +224,8 @@ _ROWS = (
             " FETCH fails",
         },
         fix="fetch inside one transaction without WITH HOLD, or on a direct connection",
-        matches=((EffectKind.HELD_CURSOR, Verb.ACQUIRE),),
+        matches=((EffectKind.HELD_CURSOR, Verb.ACQUIRE), (EffectKind.HELD_CURSOR, Verb.READ)),
+        what_read="{subject} was made in an earlier transaction",
         bad=("DECLARE c CURSOR WITH HOLD FOR SELECT 1",),
         good=(
             "BEGIN; DECLARE c CURSOR FOR SELECT 1; COMMIT",

@@ -27,6 +27,9 @@ SURVIVES_ROLLBACK = frozenset(
 Key = tuple[EffectKind, tuple[str, ...], bool]
 """Kind, name (lock arguments, cursor, …) and whether a lock is shared."""
 
+# What a later transaction of the client may come back to by its name.
+REMEMBERED = frozenset({EffectKind.TEMP_OBJECT, EffectKind.HELD_CURSOR})
+
 # Before the name of what was undone rather than made; no name in PostgreSQL is empty.
 _UNDONE = ""
 
@@ -36,7 +39,8 @@ class Books(Generic[M]):
     """The state one transaction has made so far; `memo` is whatever the caller notes.
 
     A book is a stack per key, since a session advisory lock taken twice must be
-    released twice. `savepoints` keep what ROLLBACK TO brings back.
+    released twice. `savepoints` keep what ROLLBACK TO brings back. `kept`: what earlier
+    transactions of this client left behind, as far as it can be asked for by name.
     """
 
     in_block: bool = False
@@ -44,6 +48,7 @@ class Books(Generic[M]):
     undoable: dict[Key, tuple[M, ...]] = field(default_factory=dict)
     surviving: dict[Key, tuple[M, ...]] = field(default_factory=dict)
     savepoints: tuple[tuple[str, dict[Key, tuple[M, ...]]], ...] = ()
+    kept: frozenset[Key] = frozenset()
 
     @property
     def blank(self) -> bool:
@@ -53,7 +58,12 @@ class Books(Generic[M]):
     def copy(self) -> Books[M]:
         """A draft to try a text on; savepoints are never changed in place."""
         return Books(
-            self.in_block, self.drawn, dict(self.undoable), dict(self.surviving), self.savepoints
+            self.in_block,
+            self.drawn,
+            dict(self.undoable),
+            dict(self.surviving),
+            self.savepoints,
+            self.kept,
         )
 
     def acquire(self, key: Key, memo: M) -> None:
@@ -61,6 +71,8 @@ class Books(Generic[M]):
         page = self._page(key[0])
         stacks = key[0] in SURVIVES_ROLLBACK
         page[key] = (*page.get(key, ()), memo) if stacks else (memo,)
+        if key in self.kept:
+            self.forget(key)
 
     def release(self, key: Key) -> bool:
         """Strike out what was made; an empty name strikes out the whole kind.
@@ -123,8 +135,18 @@ class Books(Generic[M]):
         pages = [self.surviving, self.undoable] if committed else [self.surviving]
         return [memo for page in pages for stack in page.values() for memo in stack]
 
-    def end(self, *, in_block: bool = False) -> None:
-        """The transaction is over; `in_block`: AND CHAIN opened the next one."""
+    def forget(self, key: Key) -> None:
+        """What an earlier transaction left is gone now."""
+        self.kept -= {key}
+
+    def end(self, *, in_block: bool = False, committed: bool = False) -> None:
+        """The transaction is over; `in_block`: AND CHAIN opened the next one.
+
+        `committed`: what it made and did not undo is kept.
+        """
+        if committed and self.undoable:
+            named = (key for key in self.undoable if key[1] and key[1][0] != _UNDONE)
+            self.kept |= {key for key in named if key[0] in REMEMBERED}
         self.in_block = in_block
         self.drawn = False
         self.undoable = {}

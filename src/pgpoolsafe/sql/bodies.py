@@ -89,6 +89,8 @@ class _Body:
             word = words.code()
             if word == "<<":
                 self._skip_label(words)
+            elif word == "#":  # an option of the compiler: #variable_conflict use_column
+                words.at += 3
             elif word in _OPENERS:
                 words.take()
                 self.declares = False

@@ -31,7 +31,7 @@ class Cte(NamedTuple):
 def idle_bodies(phrase: Phrase) -> list[tuple[int, int]]:
     """The bodies in a statement that are not executed, as index ranges in their order."""
     tokens = phrase.source.tokens
-    ctes = list(_ctes(phrase))
+    ctes = list(declared(phrase))
     uses = _uses(phrase, {cte.name for cte in ctes})
     idle: list[tuple[int, int]] = []
     # A later one may be the only user of an earlier one, so the last comes first.
@@ -69,7 +69,7 @@ def _is_used(cte: Cte, uses: list[int], idle: list[tuple[int, int]]) -> bool:
     return any(not any(begin < at < end for begin, end in idle) for at in outside)
 
 
-def _ctes(phrase: Phrase) -> Iterator[Cte]:
+def declared(phrase: Phrase) -> Iterator[Cte]:
     """Every element of every WITH list of a statement."""
     source = phrase.source
     for at in range(phrase.lo, phrase.hi):

@@ -77,7 +77,8 @@ SPACE = " \t\n\r\f\v"
 
 _GAP = r"[ \t\n\r\f\v]"
 _LETTER = r"A-Za-z_\x80-\U0010ffff"
-_PLACEHOLDER = rf"%(?:[sbt](?![0-9{_LETTER}])|\([^()]*\)[sbt])"
+# A quote in the name of a parameter could hide what the server reads: nobody's name has one.
+_PLACEHOLDER = rf"%(?:[sbt](?![0-9{_LETTER}])|\([^()'\"$]*\)[sbt])"
 
 # The order matters: what begins like a longer token comes after it. `string` is the
 # common case of `quote`: closed, nothing doubled, not continued on another line.

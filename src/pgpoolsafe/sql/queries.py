@@ -14,6 +14,10 @@ from .phrases import UNKNOWN, Phrase, Words
 from .temporary import into_effects
 
 _DRAWING_COMMANDS = frozenset({"copy", "call", "do", "execute"})
+# A default that is evaluated: UPDATE … SET i = DEFAULT, ALTER TABLE … ADD i serial, …
+_FILLING = frozenset(
+    "default identity serial serial4 bigserial serial8 smallserial serial2".split()
+)
 _DRAWING_WORDS = frozenset({"insert", "merge", "execute"}) | DRAWING
 
 
@@ -47,14 +51,17 @@ def _pg_settings(phrase: Phrase) -> Iterator[Effect]:
     for at, end in zip(updates, [*updates[1:], phrase.hi], strict=False):
         words = phrase.part(at + 1, end).words()
         words.skip("only")
-        if words.path() in (("pg_settings",), ("pg_catalog", "pg_settings")):
+        if words.path()[-2:] in (("pg_settings",), ("pg_catalog", "pg_settings")):
             yield from _updated(words.rest())
 
 
 def _updated(rest: Phrase) -> Iterator[Effect]:
     effect = Effect(EffectKind.SETTING)
     where = rest.find("where")
-    names = list(_settings_named(rest.part(where))) if where is not None else []
+    names: list[Part] = []
+    # With OR in it, a condition says little about the name.
+    if where is not None and "or" not in rest.source.words:
+        names = list(_settings_named(rest.part(where)))
     for name in names or [UNKNOWN]:
         yield from setting_effect(effect, name)
 
@@ -71,6 +78,8 @@ def _settings_named(where: Phrase) -> Iterator[Part]:
 def _operands(words: Words) -> Iterator[Part]:
     rest = words.rest()
     step = rest.part(rest.lo, min(rest.source.step(rest.lo), rest.hi))
+    if step.hi < rest.hi and rest.source.code(step.hi) not in _AFTER_OPERAND:
+        return
     inside = step.part(step.lo + 1, step.hi - 1) if words.code() == "(" else step
     for operand in inside.split(","):
         name = name_of(operand)
@@ -78,11 +87,17 @@ def _operands(words: Words) -> Iterator[Part]:
             yield name
 
 
+# What can follow a constant that is compared as it stands.
+_AFTER_OPERAND = frozenset({"and", "returning", ")", "::"})
+
+
 def draws_sequence(phrase: Phrase, command: str) -> bool:
     """Whether a statement may call nextval: by itself, by a default or by code it runs."""
     if command in _DRAWING_COMMANDS:
         return True
     source = phrase.source
+    if (command == "alter" or "update" in source.words) and not _FILLING.isdisjoint(source.words):
+        return True
     if _DRAWING_WORDS.isdisjoint(source.words):
         return False
     for at in range(phrase.lo, phrase.hi):

@@ -13,7 +13,7 @@ from .functions import DRAWING, NAMES
 
 # What can have an effect only through a function it calls, pg_settings or SELECT INTO.
 _CAN_CALL_WORDS = """
-    select with values table insert update delete merge copy fetch move show notify
+    select with values table insert update delete merge copy show notify
 """
 _CAN_CALL = frozenset(_CAN_CALL_WORDS.split())
 _DRAWS = frozenset({"insert", "merge", "copy"})
@@ -54,7 +54,7 @@ def plain_reading(text: str) -> Reading | None:
     if _has_more(low) or (command in _INTO and "into" in low):
         return None
     draws = command in _DRAWS or any(name in low for name in DRAWING)
-    return DRAWS if draws else PLAIN
+    return DRAWS if draws or ("update" in low and "default" in low) else PLAIN
 
 
 def _has_more(low: str) -> bool:

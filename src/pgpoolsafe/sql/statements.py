@@ -16,7 +16,7 @@ from .bodies import body_effects
 from .lexer import Kind
 from .phrases import UNKNOWN, Phrase, Words
 from .queries import read_query, read_select
-from .temporary import create_effects, drop_effects
+from .temporary import create_effects, drop_effects, import_effects
 
 Effects = tuple[Effect, ...]
 
@@ -86,6 +86,14 @@ def _close(phrase: Phrase) -> Effects:
     return _release_named(EffectKind.HELD_CURSOR, _after_command(phrase), "all")
 
 
+def _fetch(phrase: Phrase) -> Effects:
+    """FETCH and MOVE: whatever the direction, the cursor's name comes last."""
+    last = phrase.source.tokens[phrase.hi - 1]
+    if phrase.hi - phrase.lo < 2 or not last.is_name:
+        return ()
+    return (Effect(EffectKind.HELD_CURSOR, Verb.READ, (last.value,)),)
+
+
 def _prepare(phrase: Phrase) -> Effects:
     words = _after_command(phrase)
     name = words.name()
@@ -151,7 +159,14 @@ def _filled(phrase: Phrase) -> Effects:
         return ()
     if command_of(query) == "execute":
         return _execute(query)
-    return read_query(query) if _has_data(query) else ()
+    found = read_query(query) if _has_data(query) else ()
+    if _after_command(phrase).code() != "materialized":
+        return found
+    # Filling a materialized view keeps its settings to itself (createas.c, ExecCreateTableAs).
+    return tuple(effect for effect in found if effect.kind not in _SETTINGS)
+
+
+_SETTINGS = (EffectKind.SETTING, EffectKind.ROLE)
 
 
 def _source_query(phrase: Phrase) -> Phrase | None:
@@ -174,9 +189,21 @@ def _has_data(query: Phrase) -> bool:
 
 
 def _alter(phrase: Phrase) -> Effects:
-    """ALTER TABLE … TYPE … USING expression, which is evaluated for every row."""
-    using = phrase.find("using") if _after_command(phrase).code() == "table" else None
-    return () if using is None else read_query(phrase.part(using))
+    """ALTER TABLE: the expressions that it evaluates for every row there is."""
+    if _after_command(phrase).code() != "table":
+        return ()
+    commands = [_evaluated(command) for command in phrase.split(",")]
+    return tuple(effect for found in commands if found for effect in read_query(found))
+
+
+def _evaluated(command: Phrase) -> Phrase | None:
+    """`TYPE … USING expression`, `ADD … DEFAULT expression`, `ADD … CHECK (expression)`."""
+    begin = command.find("using")
+    adds = command.find("add")
+    if begin is None and adds is not None:
+        begin = command.part(adds + 1).find("default", "check")
+    last = [token.code for token in command.tokens[-2:]]
+    return None if begin is None or last == ["not", "valid"] else command.part(begin)
 
 
 def _explain(phrase: Phrase) -> Effects:
@@ -240,6 +267,8 @@ RECOGNISERS: Mapping[str, Callable[[Phrase], Effects]] = {
     "unlisten": _unlisten,
     "declare": _declare,
     "close": _close,
+    "fetch": _fetch,
+    "move": _fetch,
     "prepare": _prepare,
     "execute": _execute,
     "deallocate": _deallocate,
@@ -248,6 +277,7 @@ RECOGNISERS: Mapping[str, Callable[[Phrase], Effects]] = {
     "create": _create,
     "drop": drop_effects,
     "alter": _alter,
+    "import": import_effects,
     "explain": _explain,
     "do": _do,
 }

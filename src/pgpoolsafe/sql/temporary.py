@@ -58,7 +58,7 @@ def create_effects(phrase: Phrase) -> tuple[Effect, ...]:
     words.skip("unlogged", "recursive")
     kind = _takes_kind(words)
     words.skip_all("if", "not", "exists")
-    path = words.path()
+    path = _path(kind, words)
     if not kind or not path:
         return ()
     if not (is_temp or is_temporary(path) or (kind == ("view",) and _reads_temporary(words))):
@@ -95,10 +95,25 @@ def drop_effects(phrase: Phrase) -> tuple[Effect, ...]:
 
 def _dropped(kind: tuple[str, ...], words: Words) -> Iterator[Effect]:
     for name in words.rest().split(","):
-        path = name.words().path()
+        path = _path(kind, name.words())
         bare = len(path) == 1 and kind[0] not in _NEVER_BARE
         if path and path[-1] != UNKNOWN and (bare or is_temporary(path)):
             yield Effect(EffectKind.TEMP_OBJECT, Verb.RELEASE, path[-1:])
+
+
+def import_effects(phrase: Phrase) -> tuple[Effect, ...]:
+    """IMPORT FOREIGN SCHEMA … INTO pg_temp: foreign tables whose names are not told."""
+    begin = phrase.find("into")
+    path = () if begin is None else phrase.part(begin + 1).words().path()
+    return (Effect(EffectKind.TEMP_OBJECT),) if is_temporary((*path, "")) else ()
+
+
+def _path(kind: tuple[str, ...], words: Words) -> tuple[Part, ...]:
+    """The qualified name of what is made or dropped; an operator's ends with a symbol."""
+    path = words.path()
+    if path and kind == ("operator",) and words.code(-1) == ".":
+        return (*path, words.take().value)
+    return path
 
 
 def is_temporary(path: tuple[Part, ...]) -> bool:
@@ -134,6 +149,7 @@ def _reads_temporary(words: Words) -> bool:
     return any(
         tokens[at].code == "."
         and is_temporary((tokens[at - 1].value, ""))
+        and source.code(at - 2) != "::"
         and source.code(at + 2) != "("
         for at in range(words.at + 1, words.end)
     )
