@@ -7,11 +7,15 @@ export VENV
 # Empty until there is an integration; mypy objects to a folder without Python files.
 INTEGRATIONS = $(wildcard integrations/pgpoolsafe_*)
 
-.PHONY: help test test-oldest demo lint format wheel-check bench docs clean
+.PHONY: help test test-oldest lab lab-test oracle fuzz demo lint format wheel-check bench docs clean
 
 help:
 	@echo "make test         run the tests on a real PostgreSQL and a real PgBouncer"
 	@echo "make test-oldest  the driver contract on the oldest supported versions"
+	@echo "make lab          build the lab of poolers (root, Debian) and test all of them"
+	@echo "make lab-test     test them again"
+	@echo "make oracle       let PostgreSQL judge the reader by its own regression suite (Debian)"
+	@echo "make fuzz         look for texts that upset the reader (SECONDS=600)"
 	@echo "make demo         see each hazard hurt a second client, and be stopped"
 	@echo "make lint         ruff and mypy"
 	@echo "make format       let ruff put files into shape"
@@ -48,6 +52,29 @@ test-oldest:
 	.venv-oldest/bin/python -m pip install -q $(OLDEST)
 	.venv-oldest/bin/python -m pytest -q tests/drivers $(ARGS)
 
+# Every pooler that Debian has, in every mode, before the oldest and the newest PostgreSQL.
+LAB = $(abspath .lab)
+
+lab:
+	@PGPOOLSAFE_LAB=$(LAB) scripts/lab.sh
+	@$(MAKE) --no-print-directory lab-test
+
+lab-test:
+	@scripts/setup.sh test
+	PGPOOLSAFE_LAB=$(LAB) $(PYTHON_IN_VENV) -m pytest -q tests/integration/test_lab_*.py $(ARGS)
+
+# The suite comes from Debian's source packages into .oracle and stays there.
+oracle:
+	@scripts/setup.sh --servers test
+	$(PYTHON_IN_VENV) -m tests.oracle $(ARGS)
+
+SECONDS = 600
+
+fuzz:
+	@scripts/setup.sh --servers test fuzz
+	$(PYTHON_IN_VENV) -m tests.fuzz.target -max_total_time=$(SECONDS) -len_control=0 -max_len=600 \
+		-timeout=20 $(ARGS) .fuzz
+
 wheel-check:
 	@scripts/setup.sh test
 	@scripts/wheel-check.sh $(PYTHON_IN_VENV)
@@ -55,6 +82,7 @@ wheel-check:
 bench:
 	@scripts/setup.sh --servers test
 	$(PYTHON_IN_VENV) benchmarks/overhead.py $(ARGS)
+	$(PYTHON_IN_VENV) benchmarks/classify.py $(ARGS)
 
 docs:
 	@scripts/setup.sh test

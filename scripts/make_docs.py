@@ -47,6 +47,13 @@ LEVELS = {
 }
 
 
+SESSION_LEVELS = {
+    **LEVELS,
+    Level.RAISE: "`SessionStateError`, from the statement that ends the transaction",
+}
+"""For what is found when the transaction is over."""
+
+
 # Markdown
 
 
@@ -99,6 +106,8 @@ def told(rule: Rule) -> str:
     """What the rule does when nobody asked for anything else, in one sentence."""
     if rule.default is Level.IGNORE:
         return "Off unless asked for."
+    if rule.name == "residue":
+        return "Looked for in strict mode, with `residue=True`."
     if rule.default is Level.REWRITE:
         return "Repaired where it can be; otherwise warned of, or refused in strict mode."
     return "Warned of, and refused in strict mode."
@@ -129,7 +138,8 @@ def statements_of(rule: Rule) -> Iterator[str]:
 
 def levels_of(rule: Rule) -> str:
     """The levels it may be set to."""
-    rows = [[f"`{level.value}`", LEVELS[level]] for level in rule.levels]
+    meaning = SESSION_LEVELS if rule.name == "residue" else LEVELS
+    rows = [[f"`{level.value}`", meaning[level]] for level in rule.levels]
     option = f'`pgpoolsafe.install(target, rules={{"{rule.name}": "{rule.levels[-1].value}"}})`'
     return f"{option}, one of:\n\n{table(['level', 'what it does'], rows)}"
 

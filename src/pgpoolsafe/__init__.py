@@ -4,6 +4,7 @@ engine = sqlalchemy.create_engine("postgresql+psycopg://…")
 pgpoolsafe.install(engine)
 """
 
+from .audit import audit
 from .check import check
 from .detection import detect, require
 from .errors import (
@@ -12,11 +13,14 @@ from .errors import (
     SessionStateWarning,
     WrongEndpointError,
 )
-from .install import Installation, install, uninstall
+from .install import install, uninstall
+from .installation import Installation
 from .poolers.answers import Pooler
+from .residue import residue
 from .rules.allowing import allow
 from .rules.catalog import RULES, Rule
 from .rules.findings import Finding
+from .session.residue import Residue
 
 __version__ = "0.1.0"
 
@@ -26,14 +30,17 @@ __all__ = [
     "Finding",
     "Installation",
     "Pooler",
+    "Residue",
     "Rule",
     "SessionStateError",
     "SessionStateWarning",
     "WrongEndpointError",
     "allow",
+    "audit",
     "check",
     "detect",
     "install",
     "require",
+    "residue",
     "uninstall",
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from .endpoint_check import Requirement, refuse, requirement
 from .errors import ConfigurationError
-from .install import Installation, installation_of
+from .installation import Installation, installation_of
 from .poolers.answers import Pooler
 from .rules.findings import caller
 from .rules.policy import make_policy

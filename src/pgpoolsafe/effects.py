@@ -78,6 +78,7 @@ class Effect:
     `shared` is for advisory locks in share mode.
     `by_attempt` is for pg_try_…: the server may say no.
     `lasting`: nothing undoes it (setseed), so it must be stopped before it is sent.
+    `via`: the functions of the database in whose code it happens, the one called first.
     """
 
     kind: EffectKind
@@ -90,6 +91,7 @@ class Effect:
     shared: bool = False
     by_attempt: bool = False
     lasting: bool = False
+    via: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

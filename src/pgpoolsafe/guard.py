@@ -21,7 +21,8 @@ from .rules.policy import Mode, Policy, Prepared
 from .rules.reporting import Reporter
 from .session.books import Books
 from .sql.edits import apply
-from .sql.reader import read
+from .sql.reader import known, read
+from .sql.routine_reader import RoutineReader
 
 logger = logging.getLogger("pgpoolsafe")
 
@@ -45,9 +46,10 @@ class Guard:
     """Decides for one client connection. `watching`: whether there is anything to decide.
 
     `pooler` is None until the driver has said what stands at the other end (`meet`).
+    `routines` reads where the database's own functions are known (`audit=True`).
     """
 
-    __slots__ = ("books", "judged_as", "policy", "pooler", "reporter", "watching")
+    __slots__ = ("books", "judged_as", "policy", "pooler", "reporter", "routines", "watching")
 
     def __init__(self, policy: Policy, reporter: Reporter) -> None:
         self.policy = policy
@@ -56,6 +58,7 @@ class Guard:
         self.pooler: Pooler | None = None
         self.judged_as = STAND_IN
         self.watching = policy.mode is not Mode.OFF
+        self.routines: RoutineReader | None = None
 
     def meet(self, pooler: Pooler) -> None:
         """Learn what the connection leads to; a direct connection is watched in strict only."""
@@ -129,10 +132,15 @@ class Guard:
         self.reporter.report(trial.findings)
         return Plan(edited, reading, draft, trial.question)
 
+    @property
+    def known(self) -> Callable[[str], Reading | None]:
+        """The reading of a text that was read before, or None: one dict look-up."""
+        return known if self.routines is None else self.routines.known
+
     def read(self, text: str) -> Reading:
         """The reading of a text; a failure of ours breaks no statement in warn mode."""
         try:
-            return read(text)
+            return read(text) if self.routines is None else self.routines.read(text)
         except Exception:  # noqa: BLE001  # logged, and raised again in strict mode
             self.own_failure()
             return PLAIN

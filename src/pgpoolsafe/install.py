@@ -3,88 +3,16 @@
 from __future__ import annotations
 
 import sys
-import weakref
 from collections.abc import Callable, Mapping
-from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
-from .poolers.answers import Pooler
-from .poolers.products import named
-from .rules.findings import Finding
-from .rules.policy import Policy, make_policy
-from .rules.reporting import Reporter
+from .errors import ConfigurationError
+from .installation import Attachment, Installation, changing, installation_of
+from .rules.policy import make_policy
 
+Driver = Callable[[Any, Installation], Attachment]
 
-class Attachment(Protocol):
-    """What a driver module gives for one target."""
-
-    def attach(self) -> None:
-        """Guard the target."""
-
-    def detach(self) -> None:
-        """Put everything back as it was."""
-
-
-class Installation:
-    """A guard on one target; a context manager that uninstalls at its end.
-
-    `policy` holds the options; `pooler` what stands at the other end, None before the
-    first connection has told.
-    """
-
-    def __init__(self, target: Any, policy: Policy) -> None:
-        self.is_process_wide = target is None
-        self.policy = policy
-        self.reporter = Reporter()
-        self.override = _override(policy)
-        self.poolers: dict[Any, Pooler] = {}
-        self._target = _reference(target)
-        self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
-        self._attachment: Attachment | None = None
-
-    @property
-    def target(self) -> Any:
-        """The target, or None for a process-wide installation (or a target that is gone)."""
-        return self._target()
-
-    @property
-    def pooler(self) -> Pooler | None:
-        """What the user said, or the newest thing that was detected."""
-        found = list(self.poolers.values())
-        return self.override or (found[-1] if found else None)
-
-    def findings(self) -> list[tuple[Finding, int]]:
-        """Every finding once per rule and place, with how often it came."""
-        return self.reporter.findings()
-
-    def guards(self, conn: Any) -> None:
-        """Note a connection, so that uninstall() finds it."""
-        self._connections.add(conn)
-
-    def connections(self) -> list[Any]:
-        """The guarded connections that are alive."""
-        return list(self._connections)
-
-    def uninstall(self) -> None:
-        """Put everything back as it was; harmless when done already."""
-        attachment, self._attachment = self._attachment, None
-        if attachment is not None:
-            attachment.detach()
-        _forget(self)
-
-    def __enter__(self) -> Installation:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.uninstall()
-
-
-_installations: list[Installation] = []
+ENGINE_DRIVERS = ("psycopg", "psycopg_async")
 
 
 def install(
@@ -97,6 +25,8 @@ def install(
     prepared: str | None = None,
     settings: str | None = None,
     trust_comments: bool | None = None,
+    audit: bool | None = None,
+    residue: bool | str | None = None,
 ) -> Installation:
     """Guard a target: what would be lost or leak behind its pooler is told before it is sent.
 
@@ -114,10 +44,18 @@ def install(
     settings: "local" (a session-wide SET inside a transaction becomes SET LOCAL) or
         "leave" (it is only reported).
     trust_comments: whether `/* pgpoolsafe: allow rule */` in a statement counts.
+    audit: True: ask the database once, at the first connection, for its own functions and
+        procedures, so that calls of those that leave session state are found as well; one
+        round trip for each endpoint. What is created later is not known.
+    residue: True: ask the session after each transaction what code that no text shows has
+        left in it, and name the statement (strict mode, on a direct connection to a test
+        database; one round trip for each transaction); "statement": also after each
+        statement of a transaction, so that it is always one that is named.
 
     An option that is not given comes from the environment (`PGPOOLSAFE_MODE`, …).
-    Installing again on the same target replaces the options. Raises TypeError on
-    another target, ConfigurationError on a wrong option; then nothing is installed.
+    Installing again on the same target replaces the options; at the end of a `with` block
+    the former ones are back. Raises TypeError on another target, ConfigurationError on a
+    wrong option; then nothing is installed.
     """
     policy = make_policy(
         mode=mode,
@@ -127,19 +65,20 @@ def install(
         prepared=prepared,
         settings=settings,
         trust_comments=trust_comments,
+        audit=audit,
+        residue=residue,
     )
     target = _canonical(target)
-    attachment_for = _driver_of(target)
+    driver = _driver_of(target)
     installation = Installation(target, policy)
-    previous = installation_of(target)
-    if previous is not None:
-        if previous.policy == policy:
-            return previous
-        previous.uninstall()
-    installation._attachment = attachment_for(target, installation)
-    installation._attachment.attach()
-    _forget(installation)
-    _installations.append(installation)
+    with changing:
+        previous = installation_of(target)
+        if previous is None:
+            installation.begin(driver(target, installation))
+        elif previous.policy == policy:
+            return previous.again()
+        else:
+            installation.replace(previous, driver(target, installation))
     return installation
 
 
@@ -155,72 +94,75 @@ def uninstall(target: Any = None) -> None:
         installation.uninstall()
 
 
-def _override(policy: Policy) -> Pooler | None:
-    if policy.pooler == "auto" and policy.pool_mode is None:
-        return None
-    return named("unknown" if policy.pooler == "auto" else policy.pooler, policy.pool_mode)
-
-
-def _reference(target: Any) -> Callable[[], Any]:
-    return weakref.ref(target) if target is not None else lambda: None
-
-
-def installation_of(target: Any) -> Installation | None:
-    """The guard on a target, None: on the whole process; None if there is none."""
-    target = _canonical(target)
-    for installation in _installations:
-        if installation.target is target and installation.is_process_wide is (target is None):
-            return installation
-    return None
-
-
-def _forget(installation: Installation) -> None:
-    """Drop it, and those whose target is gone."""
-    _installations[:] = [
-        other
-        for other in _installations
-        if other is not installation and (other.is_process_wide or other.target is not None)
-    ]
-
-
 def _canonical(target: Any) -> Any:
-    """The engine behind an AsyncEngine: one thing, however the user holds it."""
-    return getattr(target, "sync_engine", target)
+    """One thing, however the user holds it: the engine that owns the pool.
+
+    That is the one behind an AsyncEngine, and behind engine.execution_options(…).
+    """
+    if "sqlalchemy.ext.asyncio" in sys.modules:
+        from sqlalchemy.ext.asyncio import AsyncEngine
+
+        if isinstance(target, AsyncEngine):
+            target = target.sync_engine
+    if "sqlalchemy" in sys.modules:
+        from sqlalchemy.engine.base import OptionEngineMixin
+
+        while isinstance(target, OptionEngineMixin):
+            target = target._proxied
+    return target
 
 
-def _driver_of(target: Any) -> Callable[[Any, Installation], Attachment]:
+def _driver_of(target: Any) -> Driver:
     """The driver that guards such a target. Imports only what the target already needed."""
-    if target is None:
-        from .drivers.process import Process
+    try:
+        return _process_driver() if target is None else _target_driver(target)
+    except ModuleNotFoundError as missing:
+        raise ConfigurationError(
+            f"pgpoolsafe guards psycopg, and there is no {missing.name} here:"
+            " pip install 'pgpoolsafe[psycopg]'"
+        ) from missing
 
-        return Process
+
+def _process_driver() -> Driver:
+    from .drivers.process import Process
+
+    return Process
+
+
+def _target_driver(target: Any) -> Driver:
     if "sqlalchemy" in sys.modules:
         from sqlalchemy.engine import Engine
 
         if isinstance(target, Engine):
-            from .drivers.sqlalchemy import Engines
-
-            return Engines
-    return _psycopg_driver_of(target)
-
-
-def _psycopg_driver_of(target: Any) -> Callable[[Any, Installation], Attachment]:
+            return _engine_driver(target)
     if "psycopg" in sys.modules:
         from psycopg._connection_base import BaseConnection
 
-        from .drivers.psycopg import One
-
         if isinstance(target, BaseConnection):
+            from .drivers.psycopg import One
+
             return One
     if "psycopg_pool" in sys.modules:
         from psycopg_pool.base import BasePool
 
-        from .drivers.psycopg_pool import Pool
-
         if isinstance(target, BasePool):
+            from .drivers.psycopg_pool import Pool
+
             return Pool
     raise TypeError(
         f"pgpoolsafe: cannot guard a {type(target).__module__}."
         f"{type(target).__qualname__}; expected a SQLAlchemy Engine or AsyncEngine, a psycopg"
         " connection, a psycopg_pool pool, or nothing (every psycopg connection from now on)"
     )
+
+
+def _engine_driver(engine: Any) -> Driver:
+    dialect = engine.dialect
+    if dialect.name != "postgresql" or dialect.driver not in ENGINE_DRIVERS:
+        raise TypeError(
+            f"pgpoolsafe: cannot guard an engine on {dialect.name}+{dialect.driver}; expected one"
+            " of " + ", ".join(f"postgresql+{name}" for name in ENGINE_DRIVERS)
+        )
+    from .drivers.sqlalchemy import Engines
+
+    return Engines

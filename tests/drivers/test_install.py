@@ -110,7 +110,6 @@ def test_whole_process(pgbouncer: PgBouncer) -> None:
     dsn = pgbouncer.dsn()
     early = psycopg.connect(dsn, autocommit=True)
     with pgpoolsafe.install(mode="strict"):
-        assert pgpoolsafe.install(mode="strict") is pgpoolsafe.install(mode="strict")
         with psycopg.connect(dsn, autocommit=True) as conn, pytest.raises(SessionStateError):
             conn.execute(HAZARD)
         with psycopg.Connection.connect(dsn) as conn, pytest.raises(SessionStateError):
@@ -147,6 +146,120 @@ def test_one_connection_of_two_installations(pgbouncer: PgBouncer) -> None:
                 conn.execute("UNLISTEN x")
             with pytest.raises(SessionStateError):
                 conn.execute(HAZARD)
+
+
+def test_other_options_keep_the_books(pgbouncer: PgBouncer) -> None:
+    """What an open transaction holds is not forgotten with the former options."""
+    with psycopg.connect(pgbouncer.dsn()) as conn:
+        pgpoolsafe.install(conn, mode="strict")
+        conn.execute("SELECT pg_advisory_lock(4242)")
+        pgpoolsafe.install(conn, mode="strict", rules={"listen": "ignore"})
+        with pytest.raises(SessionStateError):
+            conn.commit()
+        assert conn.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+        ).fetchone() == (0,)
+
+
+def test_nested_blocks(pgbouncer: PgBouncer) -> None:
+    def refused(conn: psycopg.Connection[Any]) -> bool:
+        try:
+            conn.execute("UNLISTEN x")
+        except SessionStateError:
+            return True
+        return False
+
+    with psycopg.connect(pgbouncer.dsn(), autocommit=True) as conn:
+        with pgpoolsafe.install(conn, mode="strict"):
+            with pgpoolsafe.install(conn, mode="strict"):
+                assert refused(conn)
+            assert refused(conn)
+            with pgpoolsafe.install(conn, mode="off"):
+                assert not refused(conn)
+            assert refused(conn)
+        assert type(conn) is psycopg.Connection
+
+
+def test_the_admin_console_is_left_alone(pgbouncer: PgBouncer) -> None:
+    with pgpoolsafe.install(mode="strict"), pgbouncer.admin() as console:
+        for _ in range(2):
+            row = console.execute("SHOW VERSION").fetchone()
+            assert row is not None
+            assert row[0].startswith("PgBouncer ")
+
+
+def test_reconnecting_by_the_connections_own_class(pgbouncer: PgBouncer) -> None:
+    with psycopg.connect(pgbouncer.dsn(), autocommit=True) as conn:
+        pgpoolsafe.install(conn, mode="strict")
+        with type(conn).connect(pgbouncer.dsn()) as other:
+            assert type(other) is psycopg.Connection
+            assert other.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("name", ["sync_engine", "_proxied"])
+def test_what_only_looks_like_an_engine(name: str) -> None:
+    target = type("Db", (), {name: None})()
+    with pytest.raises(TypeError, match="cannot guard a"):
+        pgpoolsafe.install(target)
+
+
+def test_named_prepares_that_are_left_are_refused_every_time(pgbouncer: PgBouncer) -> None:
+    with psycopg.connect(pgbouncer.dsn(), autocommit=True) as conn:
+        pgpoolsafe.install(conn, mode="strict", prepared="leave")
+        for _ in range(3):
+            with pytest.raises(SessionStateError, match="named-prepare"):
+                conn.execute("SELECT 1")
+        conn.rollback()
+
+
+def test_installing_and_uninstalling_under_load(pgbouncer: PgBouncer) -> None:
+    """Whoever uses the connection meanwhile is not disturbed."""
+    errors: list[BaseException] = []
+    over = threading.Event()
+
+    def work(conn: psycopg.Connection[Any]) -> None:
+        while not over.is_set():
+            try:
+                conn.execute("SELECT 1")
+                with conn.transaction(), conn.cursor() as cursor:
+                    cursor.execute("SELECT 2")
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is not to be
+                errors.append(error)
+                return
+
+    with psycopg.connect(pgbouncer.dsn(), autocommit=True, prepare_threshold=None) as conn:
+        worker = threading.Thread(target=work, args=(conn,))
+        worker.start()
+        for _ in range(200):
+            pgpoolsafe.install(conn, mode="strict")
+            pgpoolsafe.uninstall(conn)
+        over.set()
+        worker.join()
+    assert errors == []
+
+
+def test_the_process_twice() -> None:
+    first = pgpoolsafe.install(mode="strict")
+    assert pgpoolsafe.install(mode="strict") is first
+    pgpoolsafe.uninstall()
+    assert pgpoolsafe.install(mode="strict") is not first
+    pgpoolsafe.uninstall()
+
+
+class Unwilling(psycopg.Connection[Any]):
+    def __init_subclass__(cls, *, key: str) -> None: ...
+
+
+def test_a_class_that_takes_no_subclass(pgbouncer: PgBouncer) -> None:
+    with Unwilling.connect(pgbouncer.dsn()) as conn:
+        with pytest.raises(ConfigurationError, match="Unwilling cannot be guarded"):
+            pgpoolsafe.install(conn)
+        assert conn.execute("SELECT 1").fetchone() == (1,)
+        assert "_pgpoolsafe" not in vars(conn)
+    with pgpoolsafe.install(), Unwilling.connect(pgbouncer.dsn()) as conn:
+        assert type(conn) is Unwilling  # told in the log, and left to work
+    with pgpoolsafe.install(mode="strict"), pytest.raises(ConfigurationError):
+        Unwilling.connect(pgbouncer.dsn())
 
 
 class OwnCursor(psycopg.Cursor[Any]):
@@ -207,14 +320,21 @@ def test_threads_share_a_connection(pgbouncer: PgBouncer) -> None:
     assert outcomes == [True] * 600
 
 
-def test_a_cancelled_task_leaves_the_connection_usable(pgbouncer: PgBouncer) -> None:
+def test_a_cancelled_task_leaves_the_connection_usable(postgres: Postgres) -> None:
     async def main() -> None:
-        async with await psycopg.AsyncConnection.connect(pgbouncer.dsn(), autocommit=True) as conn:
+        dsn = postgres.dsn()
+        async with (
+            await psycopg.AsyncConnection.connect(dsn, autocommit=True) as conn,
+            await psycopg.AsyncConnection.connect(dsn, autocommit=True) as watcher,
+        ):
             pgpoolsafe.install(conn, mode="strict")
             await conn.execute("SELECT 1")
             sleeping = asyncio.create_task(conn.execute("SELECT pg_sleep(30)"))
-            while conn.info.transaction_status != psycopg.pq.TransactionStatus.ACTIVE:
-                await asyncio.sleep(0)
+            asleep = "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = %s"
+            while True:  # the server runs it: only then is there something to cancel
+                cursor = await watcher.execute(asleep, [conn.info.backend_pid])
+                if await cursor.fetchone() == (True,):
+                    break
             sleeping.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await sleeping

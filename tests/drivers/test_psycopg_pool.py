@@ -86,6 +86,32 @@ def test_a_connection_that_is_out_at_uninstall(pgbouncer: PgBouncer) -> None:
             assert type(conn) is psycopg.Connection
 
 
+def test_a_connection_that_is_out_at_install(pgbouncer: PgBouncer) -> None:
+    with psycopg_pool.ConnectionPool(pgbouncer.dsn(), min_size=1, open=False) as pool:
+        with pool.connection() as conn:
+            pgpoolsafe.install(pool, **STRICT)
+            refused(conn)
+        pgpoolsafe.uninstall(pool)
+
+
+def test_a_getconn_of_the_users_own(pgbouncer: PgBouncer) -> None:
+    with psycopg_pool.ConnectionPool(pgbouncer.dsn(), min_size=1, open=False) as pool:
+        asked: list[float | None] = []
+        plain = pool.getconn
+
+        def getconn(timeout: float | None = None) -> psycopg.Connection[Any]:
+            asked.append(timeout)
+            return plain(timeout)
+
+        pool.getconn = getconn  # type: ignore[method-assign]
+        pgpoolsafe.install(pool, **STRICT)
+        with pool.connection() as conn:
+            refused(conn)
+        assert asked == [None]
+        pgpoolsafe.uninstall(pool)
+        assert pool.getconn is getconn
+
+
 def test_callbacks_are_guarded(pgbouncer: PgBouncer) -> None:
     seen: list[str] = []
 

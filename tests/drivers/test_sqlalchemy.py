@@ -220,6 +220,25 @@ def test_isolation_levels_and_two_phase(pgbouncer: PgBouncer) -> None:
     engine.dispose()
 
 
+def test_a_connection_that_is_out_at_install(engine: sa.Engine) -> None:
+    with engine.connect() as conn, pgpoolsafe.install(engine, **REFUSED):  # type: ignore[arg-type]
+        conn.execute(sa.text(HAZARD))
+        with pytest.raises(SessionStateError):
+            conn.commit()
+
+
+def test_an_engine_with_execution_options_is_its_engine(engine: sa.Engine) -> None:
+    installation = pgpoolsafe.install(engine.execution_options(isolation_level="AUTOCOMMIT"))
+    assert pgpoolsafe.install(engine) is installation
+    pgpoolsafe.uninstall(engine)
+
+
+async def test_a_connection_of_sqlalchemy_is_no_target(async_engine: AsyncEngine) -> None:
+    async with async_engine.connect() as conn:
+        with pytest.raises(TypeError, match="cannot guard a"):
+            pgpoolsafe.install(conn)
+
+
 def test_after_dispose(engine: sa.Engine) -> None:
     with pgpoolsafe.install(engine, **REFUSED):  # type: ignore[arg-type]
         engine.connect().close()

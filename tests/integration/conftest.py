@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
+import psycopg
 import pytest
 
-from tests.servers import ServerMissing
+from tests.servers import Postgres, ServerMissing
 from tests.servers.debian import VARIABLE
 from tests.servers.lab import POSTGRES, Lab
 
@@ -42,3 +44,12 @@ def _furnish(lab: Lab, version: int) -> None:
     with lab.postgres(version).connect("postgres", autocommit=True) as admin:
         admin.execute("CREATE SEQUENCE tickets")
         admin.execute("GRANT USAGE ON SEQUENCE tickets TO public")
+
+
+@pytest.fixture
+def owner(postgres: Postgres) -> Iterator[psycopg.Connection[Any]]:
+    """The owner of an empty schema `lib`, on a direct connection."""
+    with postgres.connect("app", autocommit=True) as conn:
+        conn.execute("CREATE SCHEMA lib")
+        yield conn
+        conn.execute("DROP SCHEMA lib CASCADE")

@@ -29,7 +29,10 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 URL = "postgresql+psycopg://app@127.0.0.1:6432/shop"
 DSN = "host=127.0.0.1 port=6432 user=app dbname=shop"
-OPTIONS = {"mode", "rules", "pooler", "pool_mode", "prepared", "settings", "trust_comments"}
+OPTIONS = {
+    *("mode", "rules", "pooler", "pool_mode", "prepared", "settings", "trust_comments"),
+    "residue",
+}
 PREFIX = "PGPOOLSAFE_"
 
 
@@ -120,7 +123,7 @@ def as_option(name: str, value: str) -> tuple[str, Any]:
     option = name.removeprefix(PREFIX).lower()
     if option == "rules":
         return option, dict(pair.split("=") for pair in value.split(","))
-    return option, value != "off" if option == "trust_comments" else value
+    return option, value != "off" if option in ("trust_comments", "residue") else value
 
 
 @pytest.mark.parametrize("environment", variables(), ids=" ".join)

@@ -12,7 +12,7 @@ from psycopg import pq
 
 from pgpoolsafe.drivers.psycopg_meeting import greet
 from pgpoolsafe.poolers import products
-from pgpoolsafe.poolers.answers import Pooler, PoolMode
+from pgpoolsafe.poolers.answers import Answer, Pooler, PoolMode
 from tests.integration.lab_states import STATES, State, measure, random_after_seed, sees
 from tests.servers import Server
 from tests.servers.lab import ENDPOINTS, Endpoint, Lab
@@ -79,6 +79,15 @@ def any_pool(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Running]:
     yield from run(lab, request.param)
 
 
+HANDED_ON = [e for e in ENDPOINTS if e.keeps and e.mode == "transaction"]
+"""Endpoints where a client keeps its server connection, and the next one gets it as it is."""
+
+
+@pytest.fixture(scope="module", params=HANDED_ON, ids=lambda e: e.name)
+def handing_on(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Running]:
+    yield from run(lab, request.param)
+
+
 @pytest.fixture(scope="module", params=KEPT, ids=lambda e: e.name)
 def session_pool(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Running]:
     yield from run(lab, request.param)
@@ -106,6 +115,26 @@ def test_prepared_statements_follow_their_client_or_not(any_pool: Running) -> No
     assert followed is any_pool.endpoint.prepared
     if any_pool.endpoint.is_default and any_pool.pooler.prepared is not None:
         assert followed is any_pool.pooler.prepared
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
+def test_the_table_says_what_the_next_client_meets(handing_on: Running, state: State) -> None:
+    with handing_on.connect(state) as mine:
+        home = backend_pid(mine)
+        mine.execute(state.made_by.encode())
+    # The one that was given back last need not come first.
+    for _ in range(4 * handing_on.server.pool_size):
+        with handing_on.connect(state) as other:
+            if backend_pid(other) != home:
+                continue
+            met = sees(other, handing_on.question(state))
+            other.execute("DISCARD ALL")
+            break
+    else:
+        pytest.fail("the server connection did not come round")
+    assert (Answer.LEAKS if met else Answer.LOST) is handing_on.pooler.answer(
+        state.kind, state.setting
+    )
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)

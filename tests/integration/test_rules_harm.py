@@ -269,6 +269,18 @@ def setting_that_is_dropped(scene: Scene) -> None:
             assert a.execute("SHOW statement_timeout").fetchone() == ("0",)
 
 
+@harm_of("residue")
+def tenant_of_another(scene: Scene) -> None:
+    a, b = scene.client(), scene.client()
+    a.execute(
+        "CREATE OR REPLACE FUNCTION work_for(tenant text) RETURNS void LANGUAGE sql"
+        " AS $$ SELECT set_config('app.tenant', tenant, false) $$"
+    )
+    scene.on_first(a, "SELECT work_for('acme')")
+    assert scene.on_first(b, "SELECT current_setting('app.tenant')") == "acme"
+    a.execute("DROP FUNCTION work_for(text)")
+
+
 def test_a_lone_client_meets_another_server_connection(scene: Scene) -> None:
     """The plays above stand on this: what `only` names is what answers."""
     a = scene.client()

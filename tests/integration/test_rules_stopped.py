@@ -23,7 +23,12 @@ from tests.servers import PgBouncer, Postgres
 IN_TRANSACTION = tuple(case for case in CASES if not case.alone_only)
 REWRITTEN = tuple(case for case in CASES if case.rewritten)
 REFUSED_AT_THE_END = tuple(case for case in IN_TRANSACTION if not case.rewritten)
-HAVE_TESTS_OF_THEIR_OWN = {"named-prepare", "statement-mode-transaction", "startup-options"}
+HAVE_TESTS_OF_THEIR_OWN = {
+    "named-prepare",
+    "residue",
+    "statement-mode-transaction",
+    "startup-options",
+}
 
 each_client = pytest.mark.parametrize("kind", CLIENTS, ids=lambda kind: kind.__name__)
 

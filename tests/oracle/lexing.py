@@ -48,10 +48,19 @@ def places_by_postgres(text: str) -> list[Place]:
         if token.name in _COMMENTS:
             continue
         sort = _SORTS.get(token.name) or ("name" if token.kind != "NO_KEYWORD" else "symbol")
-        places.append(Place(token.start, token.end + 1, sort))
+        start = token.start
+        if sort == "string" and _is_national(text, places, start):  # N'…' is one token of ours
+            start = places.pop().start
+        places.append(Place(start, token.end + 1, sort))
         if token.name == "UESCAPE" or (len(places) > 2 and _is_clause(text, places)):
             _join(text, places)
     return places
+
+
+def _is_national(text: str, places: list[Place], start: int) -> bool:
+    if not places or places[-1].end != start or text[start] != "'":
+        return False
+    return text[places[-1].start : start].lower() == "n"
 
 
 def _is_clause(text: str, places: list[Place]) -> bool:

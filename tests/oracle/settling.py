@@ -18,14 +18,12 @@ from .wire import Wire
 
 DATABASE = "oracle"
 
-# Connections and slots are not DISCARD ALL's; tidy() drops what a case has made for good.
+# Not DISCARD ALL: the plan of our own question may stay.
 _CLEAN = (
     "ROLLBACK",
-    "SELECT pg_replication_origin_session_reset() WHERE pg_replication_origin_session_is_setup()",
-    "SELECT dblink_disconnect(c) FROM unnest(public.dblink_get_connections()) AS x (c)",
-    "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots",
     "RESET SESSION AUTHORIZATION",
-    "DISCARD ALL",
+    "RESET ALL; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();"
+    "DISCARD TEMP; DISCARD SEQUENCES",
     "SELECT app.tidy()",
 )
 
@@ -39,8 +37,6 @@ WAYS: dict[str, tuple[str, ...]] = {
     "a text rolled back": ("BEGIN;{}\n;ROLLBACK",),
 }
 """How a statement is sent: texts, one after the other."""
-
-COMMON_WAYS = ("alone", "in a block", "within a text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +53,17 @@ class Case:
     @property
     def texts(self) -> list[str]:
         """What is sent."""
+        if self.way == "statement by statement":
+            return self.text.split("; ")
         return [text.replace("{}", self.text) for text in WAYS[self.way]]
 
 
 def cases(statements: list[str], *, seed: int, sample: float) -> Iterator[Case]:
-    """Every statement in the common ways, and a part of them in each of the others."""
+    """Every statement by itself, and a part of them in each of the other ways."""
     chosen = random.Random(seed)
     for text in statements:
         for way in WAYS:
-            if way in COMMON_WAYS or chosen.random() < sample:
+            if way == "alone" or chosen.random() < sample:
                 yield Case(text, way)
 
 
@@ -77,6 +75,8 @@ class Court:
         self.libraries = server.version >= (18,)
         self._make()
         self.watcher = self._watch()
+        self._alone: dict[str, tuple[list[Thing], bool]] = {}
+        self._pristine = self.watcher.first
 
     def _make(self) -> None:
         admin = Wire(self.server.dsn("postgres", "postgres"))
@@ -92,6 +92,12 @@ class Court:
 
     def _watch(self) -> Watcher:
         return Watcher(Wire(self.server.dsn("postgres", DATABASE)), libraries=self.libraries)
+
+    def residue(self, text: str) -> tuple[list[Thing], bool]:
+        """What a text leaves, and whether the server took it."""
+        if text not in self._alone:
+            self.try_case(Case(text, "alone"))
+        return self._alone[text]
 
     @property
     def _options(self) -> str:
@@ -109,14 +115,20 @@ class Court:
         watcher.found = []
         watcher.renew()
         for text in case.texts:
-            watcher.run(text)
+            outcome = watcher.run(text)
         left = held(watcher.before, watcher.first)
-        self._clean()
+        if case.way == "alone":
+            self._alone[case.text] = left, outcome.error is None and not watcher.wire.in_block
+        self._clean(case)
         return watcher.found, left
 
-    def _clean(self) -> None:
+    def _clean(self, case: Case) -> None:
         for text in _CLEAN:
-            self.watcher.wire.run(text)
+            self.watcher.wire.query(text)
+        self.watcher.renew()
+        kept = held(self.watcher.first, self._pristine)
+        if kept:
+            raise AssertionError(f"{case.name} left {', '.join(map(str, kept))} for good")
 
     def close(self) -> None:
         self.watcher.wire.close()

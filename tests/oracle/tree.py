@@ -7,7 +7,7 @@ server does with it; code inside strings (DO, EXECUTE) it does not read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,14 +69,15 @@ def _setting(name: str, verb: Verb, *, local: bool = False) -> Iterator[Seen]:
         yield _seen(K.ROLE if name in _ROLES else K.SETTING, verb, name, local=local)
 
 
-def _set(node: ast.VariableSetStmt) -> Iterator[Seen]:
+def _set(node: Any) -> Iterator[Seen]:
     kind = enums.VariableSetKind(node.kind)
     if kind is enums.VariableSetKind.VAR_RESET_ALL:
         yield _seen(K.SETTING, V.RELEASE)
     elif kind is enums.VariableSetKind.VAR_SET_MULTI:
         if node.name == "SESSION CHARACTERISTICS":
             for option in node.args:
-                yield _seen(K.SETTING, V.ACQUIRE, _CHARACTERISTICS[option.defname])
+                name = _CHARACTERISTICS[option.defname]
+                yield _seen(K.SETTING, V.ACQUIRE, name, local=bool(node.is_local))
     else:
         resets = kind in (
             enums.VariableSetKind.VAR_RESET,
@@ -87,42 +88,46 @@ def _set(node: ast.VariableSetStmt) -> Iterator[Seen]:
         yield from _setting(node.name, verb, local=bool(node.is_local))
 
 
-def _listen(node: ast.ListenStmt) -> Iterator[Seen]:
+def _listen(node: Any) -> Iterator[Seen]:
     yield _seen(K.CHANNEL, V.ACQUIRE, node.conditionname)
 
 
-def _unlisten(node: ast.UnlistenStmt) -> Iterator[Seen]:
+def _unlisten(node: Any) -> Iterator[Seen]:
     yield _seen(K.CHANNEL, V.RELEASE, node.conditionname or "")
 
 
-def _prepare(node: ast.PrepareStmt) -> Iterator[Seen]:
+def _prepare(node: Any) -> Iterator[Seen]:
     yield _seen(K.PREPARED_STATEMENT, V.ACQUIRE, node.name)
 
 
-def _execute(node: ast.ExecuteStmt) -> Iterator[Seen]:
+def _execute(node: Any) -> Iterator[Seen]:
     yield _seen(K.PREPARED_STATEMENT, V.READ, node.name)
     yield from _expressions(node.params)
 
 
-def _deallocate(node: ast.DeallocateStmt) -> Iterator[Seen]:
+def _deallocate(node: Any) -> Iterator[Seen]:
     yield _seen(K.PREPARED_STATEMENT, V.RELEASE, node.name or "")
 
 
-def _declare(node: ast.DeclareCursorStmt) -> Iterator[Seen]:
+def _declare(node: Any) -> Iterator[Seen]:
     if node.options & enums.CURSOR_OPT_HOLD:
         yield _seen(K.HELD_CURSOR, V.ACQUIRE, node.portalname)
     yield from _expressions(node.query)
 
 
-def _close(node: ast.ClosePortalStmt) -> Iterator[Seen]:
+def _close(node: Any) -> Iterator[Seen]:
     yield _seen(K.HELD_CURSOR, V.RELEASE, node.portalname or "")
 
 
-def _load(node: ast.LoadStmt) -> Iterator[Seen]:
+def _fetch(node: Any) -> Iterator[Seen]:
+    yield _seen(K.HELD_CURSOR, V.READ, node.portalname)
+
+
+def _load(node: Any) -> Iterator[Seen]:
     yield _seen(K.LIBRARY, V.ACQUIRE, node.filename)
 
 
-def _discard(node: ast.DiscardStmt) -> Iterator[Seen]:
+def _discard(node: Any) -> Iterator[Seen]:
     names = {
         enums.DiscardMode.DISCARD_ALL: "",
         enums.DiscardMode.DISCARD_PLANS: "plans",
@@ -138,7 +143,7 @@ def _discard(node: ast.DiscardStmt) -> Iterator[Seen]:
 # Temporary objects
 
 
-def _relation(rel: ast.RangeVar, drops: bool = False) -> Iterator[Seen]:
+def _relation(rel: Any, drops: bool = False) -> Iterator[Seen]:
     if rel.relpersistence == "t" or (rel.schemaname or "").startswith("pg_temp"):
         yield _seen(K.TEMP_OBJECT, V.ACQUIRE, rel.relname, local=drops)
 
@@ -147,23 +152,29 @@ def _drops(oncommit: Any) -> bool:
     return oncommit == enums.OnCommitAction.ONCOMMIT_DROP
 
 
-def _create(node: ast.CreateStmt) -> Iterator[Seen]:
+def _create(node: Any) -> Iterator[Seen]:
     yield from _relation(node.relation, _drops(node.oncommit))
 
 
-def _create_foreign(node: ast.CreateForeignTableStmt) -> Iterator[Seen]:
+def _create_foreign(node: Any) -> Iterator[Seen]:
     yield from _create(node.base)
 
 
-def _create_as(node: ast.CreateTableAsStmt) -> Iterator[Seen]:
+def _create_as(node: Any) -> Iterator[Seen]:
     yield from _relation(node.into.rel, _drops(node.into.onCommit))
     if isinstance(node.query, ast.ExecuteStmt):
         yield from _execute(node.query)
     elif not node.into.skipData:
-        yield from _expressions(node.query)
+        yield from (one for one in _expressions(node.query) if _outlives_filling(node, one))
 
 
-def _view(node: ast.ViewStmt) -> Iterator[Seen]:
+def _outlives_filling(node: Any, one: Seen) -> bool:
+    """Filling a materialized view keeps its settings to itself."""
+    is_view = node.objtype == enums.ObjectType.OBJECT_MATVIEW
+    return not (is_view and one.kind in (K.SETTING.value, K.ROLE.value))
+
+
+def _view(node: Any) -> Iterator[Seen]:
     found = list(_relation(node.view))
     if not found and any(
         (range_var.schemaname or "").startswith("pg_temp")
@@ -173,12 +184,17 @@ def _view(node: ast.ViewStmt) -> Iterator[Seen]:
     yield from found
 
 
-def _sequence(node: ast.CreateSeqStmt) -> Iterator[Seen]:
+def _sequence(node: Any) -> Iterator[Seen]:
     yield from _relation(node.sequence)
 
 
-def _composite(node: ast.CompositeTypeStmt) -> Iterator[Seen]:
+def _composite(node: Any) -> Iterator[Seen]:
     yield from _relation(node.typevar)
+
+
+def _import(node: Any) -> Iterator[Seen]:
+    if node.local_schema.startswith("pg_temp"):
+        yield _seen(K.TEMP_OBJECT, V.ACQUIRE)
 
 
 def _named(field: str) -> Callable[[Any], Iterator[Seen]]:
@@ -199,7 +215,7 @@ _NEVER_BARE = {
 }
 
 
-def _drop(node: ast.DropStmt) -> Iterator[Seen]:
+def _drop(node: Any) -> Iterator[Seen]:
     kind = enums.ObjectType(node.removeType)
     for thing in node.objects:
         parts = _names(thing)
@@ -232,7 +248,7 @@ def _names(thing: Any) -> list[str]:
 # Queries
 
 
-def _explain(node: ast.ExplainStmt) -> Iterator[Seen]:
+def _explain(node: Any) -> Iterator[Seen]:
     options = [option for option in node.options or () if option.defname in ("analyze", "analyse")]
     analyzes = bool(options) and _is_on(options[-1].arg)
     query = node.query
@@ -253,7 +269,7 @@ def _is_on(arg: Any) -> bool:
     return value.lower() not in ("false", "off", "0")
 
 
-def _select(node: ast.SelectStmt) -> Iterator[Seen]:
+def _select(node: Any) -> Iterator[Seen]:
     into = node.intoClause
     leftmost = node
     while into is None and leftmost.larg is not None:
@@ -264,10 +280,22 @@ def _select(node: ast.SelectStmt) -> Iterator[Seen]:
     yield from _expressions(node)
 
 
-def _alter_table(node: ast.AlterTableStmt) -> Iterator[Seen]:
+def _alter_table(node: Any) -> Iterator[Seen]:
     for command in node.cmds:
+        changed = command.def_
         if command.subtype == enums.AlterTableType.AT_AlterColumnType:
-            yield from _expressions(getattr(command.def_, "raw_default", None))
+            yield from _expressions(getattr(changed, "raw_default", None))
+        elif command.subtype == enums.AlterTableType.AT_AddColumn:
+            yield from _constraints(changed.constraints or ())
+        elif command.subtype == enums.AlterTableType.AT_AddConstraint:
+            yield from _constraints([changed])
+
+
+def _constraints(added: Iterable[ast.Constraint]) -> Iterator[Seen]:
+    """What is evaluated for the rows that are there: defaults, and checks but NOT VALID."""
+    for one in added:
+        if not one.skip_validation:
+            yield from _expressions(one.raw_expr)
 
 
 def _expressions(node: Any) -> Iterator[Seen]:
@@ -283,19 +311,19 @@ def _expressions(node: Any) -> Iterator[Seen]:
 
 
 def _named_in(where: Any) -> set[str]:
-    found: set[str] = set()
-    for test in _all(where, ast.A_Expr):
-        fields = _names(getattr(test.lexpr, "fields", ()))
-        if fields[-1:] == ["name"]:
-            found |= {const.val.sval for const in _all(test.rexpr, ast.A_Const) if _is_text(const)}
-    return found
+    """The names that `name = 'x'` and `name IN ('x', …)` tell, one condition among ANDs."""
+    if isinstance(where, ast.BoolExpr) and where.boolop == enums.BoolExprType.AND_EXPR:
+        return {name for condition in where.args for name in _named_in(condition)}
+    usual = (enums.A_Expr_Kind.AEXPR_OP, enums.A_Expr_Kind.AEXPR_IN)
+    if not isinstance(where, ast.A_Expr) or where.kind not in usual:
+        return set()
+    if _names(getattr(where.lexpr, "fields", ()))[-1:] != ["name"] or _names(where.name) != ["="]:
+        return set()
+    operands = where.rexpr if isinstance(where.rexpr, tuple) else (where.rexpr,)
+    return {text for text in map(_text, operands) if text is not None}
 
 
-def _is_text(const: ast.A_Const) -> bool:
-    return isinstance(const.val, ast.String)
-
-
-def _call(call: ast.FuncCall) -> Iterator[Seen]:
+def _call(call: Any) -> Iterator[Seen]:
     *schema, name = _names(call.funcname)
     if schema[-1:] not in ([], ["pg_catalog"]):
         return
@@ -311,7 +339,10 @@ def _call(call: ast.FuncCall) -> Iterator[Seen]:
 
 def _set_config(args: Any) -> Iterator[Seen]:
     known = {0: "setting_name", 1: "new_value", 2: "is_local"}
-    given = {getattr(arg, "name", None) or known[at]: arg for at, arg in enumerate(args)}
+    given = {
+        arg.name if isinstance(arg, ast.NamedArgExpr) else known[at]: arg
+        for at, arg in enumerate(args)
+    }
     name, value, local = (_bare(given.get(argument)) for argument in known.values())
     if name is None or value is None or local is None:
         return
@@ -404,6 +435,8 @@ _STATEMENTS: dict[type, Callable[[Any], Iterator[Seen]]] = {
     ast.DeallocateStmt: _deallocate,
     ast.DeclareCursorStmt: _declare,
     ast.ClosePortalStmt: _close,
+    ast.FetchStmt: _fetch,
+    ast.ImportForeignSchemaStmt: _import,
     ast.LoadStmt: _load,
     ast.DiscardStmt: _discard,
     ast.CreateStmt: _create,
@@ -434,11 +467,33 @@ _STATEMENTS: dict[type, Callable[[Any], Iterator[Seen]]] = {
 }
 
 
+def differences(text: str) -> list[tuple[list[Seen], list[Seen]]]:
+    """Statement by statement, what only the tree shows and what only the reader says.
+
+    DO is left out: its code is a string to the grammar. Raises pglast's ParseError.
+    """
+    trees = parse_sql(text)
+    read = effects_as_read(text) or [set() for _ in trees]
+    both = [
+        (set(_statement(raw.stmt)), ours)
+        for raw, ours in zip(trees, read, strict=True)
+        if not isinstance(raw.stmt, ast.DoStmt)
+    ]
+    return [(sorted(tree - ours), sorted(ours - tree)) for tree, ours in both if tree != ours]
+
+
 def effects_as_read(text: str) -> list[set[Seen]]:
     """What the reader says of every statement, in the words of this judge."""
     return [
-        {_in_words(effect) for effect in statement.effects} for statement in read(text).statements
+        {_in_words(effect) for effect in statement.effects if _is_known(effect)}
+        for statement in read(text).statements
     ]
+
+
+def _is_known(effect: Effect) -> bool:
+    """Extensions' functions are known by name only, which proves nothing twice."""
+    of_extension = effect.kind is K.SESSION_FUNCTION or effect.function == "set_limit"
+    return not of_extension or effect.function == "setseed"
 
 
 _UNNAMED = frozenset({K.ADVISORY_LOCK, K.SEQUENCE, K.SESSION_FUNCTION})

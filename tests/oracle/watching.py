@@ -18,7 +18,7 @@ from .wire import Outcome, Wire
 K = EffectKind
 _SEQUENCE, _LIBRARY, _LOCK = K.SEQUENCE.value, K.LIBRARY.value, K.ADVISORY_LOCK.value
 _ENDS = (ControlVerb.COMMIT, ControlVerb.ROLLBACK, ControlVerb.PREPARE_TRANSACTION)
-_UNDOABLE = (*SETTINGS, K.CHANNEL.value)
+_UNDOABLE = (*SETTINGS, K.CHANNEL.value, K.TEMP_OBJECT.value)
 
 
 @dataclass(frozen=True, slots=True)

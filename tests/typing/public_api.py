@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import psycopg
 import sqlalchemy
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import assert_type
 
 import pgpoolsafe
@@ -20,6 +20,7 @@ from pgpoolsafe import (
     Finding,
     Installation,
     Pooler,
+    Residue,
     Rule,
     SessionStateError,
     SessionStateWarning,
@@ -27,6 +28,7 @@ from pgpoolsafe import (
     allow,
     check,
     install,
+    residue,
     uninstall,
 )
 
@@ -59,6 +61,9 @@ def options(engine: sqlalchemy.Engine) -> None:
     )
     install(engine, mode=None, rules=None, pooler=None, pool_mode=None, prepared=None)
     install(engine, settings=None, trust_comments=None)
+    install(engine, mode="strict", residue=True)
+    install(engine, mode="strict", residue="statement")
+    install(engine, residue=1.5)  # type: ignore[arg-type]
     install(engine, "strict")  # type: ignore[call-arg]  # options are named
     install(engine, mode=1)  # type: ignore[arg-type]
     install(engine, rules=["listen"])  # type: ignore[arg-type]
@@ -82,6 +87,24 @@ def checking(pooler: Pooler) -> None:
     assert_type(check("SELECT 1", pooler=pooler), list[Finding])
     check(b"SELECT 1")  # type: ignore[arg-type]
     check("SELECT 1", "pgbouncer")  # type: ignore[call-arg]
+
+
+def looking(
+    conn: psycopg.Connection[tuple[object, ...]], connection: sqlalchemy.Connection
+) -> None:
+    for found in (residue(conn), residue(connection, settings=["app.tenant"])):
+        assert_type(found, Residue)
+        assert_type(bool(found), bool)
+        assert_type([str(thing) for thing in found], list[str])
+        assert_type(found.drawn, bool | None)
+    residue("dbname=shop")  # type: ignore[call-overload]
+
+
+async def looking_later(
+    conn: psycopg.AsyncConnection[tuple[object, ...]], connection: AsyncConnection
+) -> None:
+    assert_type(await residue(conn), Residue)
+    assert_type(await residue(connection), Residue)
 
 
 def findings(finding: Finding, rule: Rule) -> None:

@@ -125,7 +125,7 @@ def test_statement_pooling_says_so_itself(text: str) -> None:
     assert (answer.sharing, answer.mode) == (Sharing.SHARED, PoolMode.STATEMENT)
     assert answer.evidence[0] == f"BEGIN was refused: {text}"
     # It comes back for the rest of the proof, which needs no transaction.
-    assert refused == [Client.B, Client.B]
+    assert refused == [Client.A, Client.A]
     assert (answer.prepared, answer.leaked) == (False, set(NAMES))
 
 

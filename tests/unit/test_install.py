@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import pgpoolsafe
 from pgpoolsafe import ConfigurationError, Installation, install, uninstall
-from pgpoolsafe.install import _installations
+from pgpoolsafe.installation import _installations
 from pgpoolsafe.rules.catalog import Level
 from pgpoolsafe.rules.policy import Mode, Settings
 
@@ -259,7 +259,8 @@ def test_a_wrong_option_leaves_the_installation_that_was_there(
     with install(engine) as installation:
         with pytest.raises(ConfigurationError):
             install(engine, **options)
-        assert install(engine) is installation
+        with install(engine) as same:
+            assert same is installation
         assert listeners(engine) == 1
 
 

@@ -235,6 +235,7 @@ LOOK_ALIKES = [
     "EXPLAIN DECLARE c CURSOR WITH HOLD FOR SELECT 1",
     "WITH x AS (SELECT set_config('a', 'b', false)) SELECT 1",
     "WITH x AS (SELECT set_config('a', 'b', false)), y AS (SELECT * FROM x) SELECT 1",
+    "WITH x AS (WITH y AS (SELECT 1) SELECT set_config('a', 'b', false)) SELECT 1",
     "CREATE VIEW v AS SELECT pg_advisory_lock(1)",
     "CREATE MATERIALIZED VIEW v AS SELECT pg_advisory_lock(1) WITH NO DATA",
     "CREATE TABLE t (a int DEFAULT setseed(1))",

@@ -7,12 +7,17 @@ put back by detach().
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from psycopg._connection_base import BaseConnection
 
+from ..errors import ConfigurationError
+from ..rules.policy import Mode
 from . import psycopg as driver
 from .psycopg_classes import check_layout
+
+logger = logging.getLogger("pgpoolsafe")
 
 _NAME = "_connect_gen"
 
@@ -35,18 +40,26 @@ class Process:
         setattr(BaseConnection, _NAME, self._ours)
 
     def detach(self) -> None:
-        """Guard nothing new, and take the guard off what is open."""
+        """Guard nothing new."""
         if BaseConnection.__dict__[_NAME] is self._ours:
             setattr(BaseConnection, _NAME, self._original)
         self._active = False
-        for conn in self._installation.connections():
-            driver.detach(conn, self._installation)
 
     def _guarding(self, connect: Any) -> Any:
         def _connect_gen(cls: Any, *args: Any, **kwargs: Any) -> Any:
             conn = yield from connect(cls, *args, **kwargs)
             if self._active:  # after detach() somebody may still hold this function
-                driver.attach(conn, self._installation, adopt=False)
+                self._guard(conn)
             return conn
 
         return _connect_gen
+
+    def _guard(self, conn: Any) -> None:
+        """A connection that cannot be guarded is closed in strict mode, and told of otherwise."""
+        try:
+            driver.attach(conn, self._installation, adopt=False)
+        except ConfigurationError as error:
+            if self._installation.policy.mode is Mode.STRICT:
+                conn.pgconn.finish()
+                raise
+            logger.error("%s; its statements are not seen", error)

@@ -1,7 +1,7 @@
 """psycopg: prove with two short connections what a pooler does, on request.
 
-The steps come from `poolers.active`; here they are performed, by threads of the caller's own
-(`prove`) or on asyncio (`prove_async`). Nothing waits longer than it was given.
+The steps come from `poolers.active`; here they are performed, by the calling thread (`prove`)
+or on asyncio (`prove_async`). Nothing waits longer than it was given.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import secrets
+import selectors
 import time
 from collections import deque
 from collections.abc import Generator, Iterable
@@ -18,6 +19,7 @@ from typing import Any
 import psycopg
 from psycopg import capabilities, pq
 from psycopg.generators import execute, fetch_many, pipeline_communicate
+from psycopg.waiting import Ready
 
 from ..poolers.active import ActiveAnswer, active_probe
 from ..poolers.active_steps import (
@@ -41,7 +43,12 @@ SECONDS = 10.0
 
 Gen = Generator[Any, Any, Any]
 
-_FAILURES = (psycopg.Error, OSError, TimeoutError)
+
+class _TimeIsUp(Exception):
+    """No TimeoutError: that is an OSError, for which psycopg has a reading of its own."""
+
+
+_FAILURES = (psycopg.Error, OSError, _TimeIsUp)
 
 
 def prove(conninfo: str, *, seconds: float = SECONDS) -> ActiveAnswer:
@@ -110,8 +117,8 @@ class _Clients:
             self._open[step.client] = psycopg.connect(self._conninfo, **options)
             return ()
         connection = self._open[step.client]
-        reply: Reply = connection.wait(_exchange(connection.pgconn, step, self._deadline))
-        return reply
+        work = _exchange(connection.pgconn, step)
+        return _finished(work, connection.pgconn.socket, self._deadline)
 
     def close(self) -> None:
         """Close what was opened."""
@@ -146,7 +153,8 @@ class _AsyncClients:
             self._open[step.client] = await connecting
             return ()
         connection = self._open[step.client]
-        reply: Reply = await connection.wait(_exchange(connection.pgconn, step, self._deadline))
+        work = _exchange(connection.pgconn, step)
+        reply: Reply = await connection.wait(_until(self._deadline, work))
         return reply
 
     async def close(self) -> None:
@@ -166,19 +174,61 @@ def _lost(error: BaseException) -> Refusal:
     return Refusal(getattr(error, "sqlstate", None), text, fatal=True)
 
 
+# Waiting, but not for ever
+
+
+def _finished(work: Gen, socket: int, deadline: float) -> Reply:
+    """Run a generator to its end; _TimeIsUp when the time is up.
+
+    Not by the connection's own `wait`: before psycopg 3.3 it has no time limit.
+    """
+    try:
+        wanted = next(work)
+        while True:
+            wanted = work.send(_ready(socket, wanted, deadline))
+    except StopIteration as end:
+        reply: Reply = end.value
+        return reply
+
+
+def _ready(socket: int, wanted: int, deadline: float) -> Ready:
+    with selectors.DefaultSelector() as selector:
+        selector.register(socket, wanted)
+        events = selector.select(max(0.0, deadline - time.monotonic()))
+    if not events:
+        raise _TimeIsUp("no answer in time")
+    return Ready(events[0][1])
+
+
+def _until(deadline: float, work: Gen) -> Gen:
+    """Generator: the same, ended by _TimeIsUp when the time is up.
+
+    On asyncio psycopg wakes it ten times a second, with nothing ready.
+    """
+    try:
+        wanted = next(work)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() > deadline:
+                raise _TimeIsUp("no answer in time")
+            wanted = work.send(ready)
+    except StopIteration as end:
+        return end.value
+
+
 # One pipeline
 
 
-def _exchange(pgconn: Any, step: Send, deadline: float) -> Gen:
+def _exchange(pgconn: Any, step: Send) -> Gen:
     """Generator: the commands of a step, as one message; returns the reply."""
     if len(step.commands) == 1:
         # Not as a pipeline: what a pooler says before it closes the connection is lost there.
         _send(pgconn, step.commands[0])
-        return _reply(pgconn, (yield from _until(deadline, execute(pgconn))))
+        return _reply(pgconn, (yield from execute(pgconn)))
     commands = deque(partial(_send, pgconn, command) for command in step.commands)
     commands.append(pgconn.pipeline_sync)
     pgconn.enter_pipeline_mode()
-    results = yield from _until(deadline, _results(pgconn, commands, len(commands)))
+    results = yield from _results(pgconn, commands, len(commands))
     pgconn.exit_pipeline_mode()
     return _reply(pgconn, results)
 
@@ -200,22 +250,6 @@ def _results(pgconn: Any, commands: deque[Any], expected: int) -> Gen:
     while len(groups) < expected:
         groups.append((yield from fetch_many(pgconn)))
     return [result for group in groups for result in group]
-
-
-def _until(deadline: float, work: Gen) -> Gen:
-    """Generator: the same, ended by TimeoutError when the time is up.
-
-    psycopg wakes it ten times a second, with nothing ready.
-    """
-    try:
-        wanted = next(work)
-        while True:
-            ready = yield wanted
-            if not ready and time.monotonic() > deadline:
-                raise TimeoutError("no answer in time")
-            wanted = work.send(ready)
-    except StopIteration as end:
-        return end.value
 
 
 def _reply(pgconn: Any, results: Iterable[Any]) -> Reply:

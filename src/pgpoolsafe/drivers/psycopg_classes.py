@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from functools import wraps
 from threading import get_ident
 from typing import Any
 
@@ -20,7 +21,9 @@ from psycopg._preparing import PrepareManager
 
 from ..effects import PLAIN
 from ..errors import ConfigurationError
+from ..guard import Guard
 from . import psycopg_sending as sending
+from .psycopg_seat import ATTRIBUTE, RETIRED
 
 LAYOUT: dict[type, tuple[str, ...]] = {
     BaseConnection: ("_exec_command", "_start_query", "adapters", "prepare_threshold"),
@@ -85,7 +88,12 @@ def _subclass(cls: type, overrides: dict[str, Any]) -> type:
         "__slots__": (),
         **overrides,
     }
-    made: type = type(cls)(cls.__name__, (cls,), names)
+    try:
+        made: type = type(cls)(cls.__name__, (cls,), names)
+    except TypeError as error:
+        raise ConfigurationError(
+            f"{cls.__module__}.{cls.__qualname__} cannot be guarded: it takes no subclass ({error})"
+        ) from error
     _guarded_classes.add(made)
     return made
 
@@ -94,18 +102,24 @@ def _connection_overrides(cls: Any) -> dict[str, Any]:
     exec_command = cls._exec_command
 
     def _exec_command(self: Any, command: Any, result_format: Any = pq.Format.TEXT) -> Any:
-        seat = self._pgpoolsafe
+        seat = getattr(self, ATTRIBUTE, RETIRED)
         if sending.passes(seat, command):
             return exec_command(self, command, result_format)
         return sending.command(self, seat, exec_command, command, result_format)
 
+    def _connect_gen(_: Any, *args: Any, **kwargs: Any) -> Any:
+        # type(conn).connect(…): a connection of the user's class, guarded by whoever guards it.
+        return cls._connect_gen(*args, **kwargs)
+
     overrides = {
+        "_connect_gen": classmethod(_connect_gen),
         "_exec_command": _exec_command,
         "_pgpoolsafe_exec_command": exec_command,
         "adapters": _adapters_override(cls.adapters),
         "prepare_threshold": _threshold_override(cls.prepare_threshold),
     }
-    if cls.cursor in (psycopg.Connection.cursor, psycopg.AsyncConnection.cursor):
+    own = cls.cursor in (psycopg.Connection.cursor, psycopg.AsyncConnection.cursor)
+    if own and not hasattr(cls, "cursor_factory"):
         overrides["cursor"] = _cursor_override(cls.cursor)
         overrides["cursor_factory"] = property(_factory, _set_factory)
     return overrides
@@ -114,10 +128,11 @@ def _connection_overrides(cls: Any) -> dict[str, Any]:
 def _adapters_override(adapters: Any) -> property:
     def guarded(self: Any) -> Any:
         # A cursor asks for them when it is made: so one made by hand is found too.
-        if self._pgpoolsafe.maker != get_ident():
+        seat = getattr(self, ATTRIBUTE, RETIRED)
+        if seat.maker != get_ident():
             frame = sys._getframe(1)
-            if frame.f_code is _CURSOR_INIT:
-                adopt(frame.f_locals["self"])
+            if frame.f_code is _CURSOR_INIT and seat is not RETIRED:
+                adopt(frame.f_locals["self"], seat.guard)
         return adapters.fget(self)
 
     return property(guarded, doc=adapters.__doc__)
@@ -125,7 +140,7 @@ def _adapters_override(adapters: Any) -> property:
 
 def _threshold_override(threshold: Any) -> property:
     def set_threshold(self: Any, value: int | None) -> None:
-        seat = self._pgpoolsafe
+        seat = getattr(self, ATTRIBUTE, RETIRED)
         if seat.holds_threshold:
             seat.threshold = value
         else:
@@ -135,14 +150,17 @@ def _threshold_override(threshold: Any) -> property:
 
 
 def _cursor_override(make: Any) -> Any:
+    @wraps(make)
     def cursor(self: Any, *args: Any, **kwargs: Any) -> Any:
-        seat = self._pgpoolsafe
+        seat = getattr(self, ATTRIBUTE, RETIRED)
+        if seat is RETIRED:
+            return make(self, *args, **kwargs)
         seat.maker = get_ident()
         try:
             made = make(self, *args, **kwargs)
         finally:
             seat.maker = None
-        adopt(made)
+        adopt(made, seat.guard)
         return made
 
     return cursor
@@ -152,7 +170,7 @@ def _factory(self: Any) -> Any:
     # Only psycopg, making a cursor, is given the guarded class: an object that is born
     # with its class is faster than one that changes it.
     factory = self.__dict__["cursor_factory"]
-    if self._pgpoolsafe.maker is None:
+    if getattr(self, ATTRIBUTE, RETIRED).maker is None:
         return factory
     return _cursor_classes.get(factory) or factory
 
@@ -183,7 +201,7 @@ def _execute_override(send: Any) -> Any:
         prepare: bool | None = None,
         binary: bool | None = None,
     ) -> Any:
-        seat = self._conn._pgpoolsafe
+        seat = getattr(self._conn, ATTRIBUTE, RETIRED)
         if query.__class__ is str and seat.known(query) is PLAIN:
             return send(self, query, params, prepare=prepare, binary=binary)
         return sending.statement(
@@ -199,7 +217,7 @@ def _execute_override(send: Any) -> Any:
 
 def _statement_override(send: Any) -> Any:
     def guarded(self: Any, query: Any, params: Any = None, **kwargs: Any) -> Any:
-        seat = self._conn._pgpoolsafe
+        seat = getattr(self._conn, ATTRIBUTE, RETIRED)
         if query.__class__ is str and seat.known(query) is PLAIN:
             return send(self, query, params, **kwargs)
         return sending.statement(
@@ -211,7 +229,7 @@ def _statement_override(send: Any) -> Any:
 
 def _many_override(send: Any) -> Any:
     def guarded(self: Any, query: Any, params_seq: Iterable[Any], returning: bool) -> Any:
-        seat = self._conn._pgpoolsafe
+        seat = getattr(self._conn, ATTRIBUTE, RETIRED)
         if query.__class__ is str and seat.known(query) is PLAIN:
             return send(self, query, params_seq, returning)
         return sending.many(
@@ -223,7 +241,7 @@ def _many_override(send: Any) -> Any:
 
 def _declare_override(send: Any) -> Any:
     def _declare_gen(self: Any, query: Any, params: Any = None, binary: Any = None) -> Any:
-        seat = self._conn._pgpoolsafe
+        seat = getattr(self._conn, ATTRIBUTE, RETIRED)
         if not self._withhold and query.__class__ is str and seat.known(query) is PLAIN:
             return send(self, query, params, binary)
         hold = "WITH HOLD " if self._withhold else ""
@@ -242,7 +260,7 @@ def _declare_override(send: Any) -> Any:
 
 def _close_override(close: Any) -> Any:
     def _close_gen(self: Any) -> Any:
-        if self._withhold and self._conn._pgpoolsafe.refused:
+        if self._withhold and getattr(self._conn, ATTRIBUTE, RETIRED).refused:
             # As if not declared by us: psycopg then asks first whether the cursor exists,
             # and the error of a CLOSE does not hide why the transaction was refused.
             self._described = False
@@ -251,11 +269,15 @@ def _close_override(close: Any) -> Any:
     return _close_gen
 
 
-def adopt(cursor: BaseCursor[Any, Any]) -> None:
-    """Give a cursor its guarded class."""
+def adopt(cursor: BaseCursor[Any, Any], guard: Guard) -> None:
+    """Give a cursor its guarded class; a class that takes none is our failure, not the user's."""
     cls = type(cursor)
-    if cls not in _guarded_classes:
+    if cls in _guarded_classes:
+        return
+    try:
         cursor.__class__ = _cursor_classes.get(cls) or guarded_cursor(cls)
+    except (ConfigurationError, TypeError):
+        guard.own_failure()
 
 
 def release(cursor: Any) -> None:

@@ -36,6 +36,7 @@ from ..poolers.products import pooler as pooler_named
 from ..rules.allowing import allowed_now
 from ..rules.catalog import RULES, Level
 from ..rules.findings import Finding, caller
+from .psycopg_audit import learn_code, remembers_code, wants_code
 
 logger = logging.getLogger("pgpoolsafe")
 
@@ -49,7 +50,7 @@ IDLE = pq.TransactionStatus.IDLE
 
 def meet_without_asking(conn: Any, seat: Any) -> bool:
     """Whether the guard knows its pooler now; asks the server nothing."""
-    if seat.met or not seat.guard.watching:
+    if seat.met or not seat.guard.watching or not seat.owners:
         return True
     try:
         return _meet_now(conn, seat)
@@ -65,13 +66,13 @@ def _meet_now(conn: Any, seat: Any) -> bool:
     owner = seat.owners[-1]
     if owner.override is not None:
         _met(conn, seat, owner.override)
-        return True
+        return bool(seat.met or not is_free(conn))
     greeting = greet(conn)
     pooler = first_look(greeting) or _remembered(owner.poolers, greeting)
     if pooler is not None:
         owner.poolers[greeting.endpoint] = pooler
         _met(conn, seat, pooler)
-        return True
+        return bool(seat.met or not is_free(conn))
     if not is_free(conn):
         # Judge by what is known; ask when the connection is free.
         seat.guard.meet(conclude(greeting, None))
@@ -96,9 +97,19 @@ def _remembered(poolers: Poolers, greeting: Greeting) -> Pooler | None:
 
 
 def meet_by_asking(conn: Any, seat: Any) -> Gen:
-    """Generator: send the probe, and tell the guard what it says."""
-    pooler = yield from _asked(conn, greet(conn), seat.owners[-1].poolers)
-    _met(conn, seat, pooler)
+    """Generator: send the probe, and tell the guard what it says.
+
+    Then ask for the database's functions, where the guard is to know them.
+    """
+    if not seat.owners:  # uninstalled by another thread meanwhile
+        return
+    owner, greeting = seat.owners[-1], greet(conn)
+    if not (owner.override or first_look(greeting) or _remembered(owner.poolers, greeting)):
+        _met(conn, seat, (yield from _asked(conn, greeting, owner.poolers)))
+    if not seat.met:
+        yield from learn_code(conn, seat, greeting.endpoint)
+        seat.met = True
+        seat.settle()
 
 
 def examine(conn: Any, poolers: Poolers) -> Gen:
@@ -133,13 +144,14 @@ def _asked(conn: Any, greeting: Greeting, poolers: Poolers) -> Gen:
 def _met(conn: Any, seat: Any, pooler: Pooler) -> None:
     guard = seat.guard
     guard.meet(_as_libpq_can(pooler))
-    seat.met = True
-    seat.settle()
     logger.debug("connected to %s: %s", pooler, "; ".join(pooler.evidence))
     if guard.forbids_named_prepares:
         seat.keep_prepares_off(conn)
     elif guard.loses_named_prepares and conn.prepare_threshold is not None:
+        # Where this raises the connection is not met, so that it raises every time.
         _report_named_prepares(conn, guard, pooler)
+    seat.met = not wants_code(seat) or remembers_code(seat, greet(conn).endpoint)
+    seat.settle()
 
 
 def _as_libpq_can(pooler: Pooler) -> Pooler:

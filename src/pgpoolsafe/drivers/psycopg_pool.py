@@ -12,9 +12,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from psycopg._connection_base import BaseConnection
 from psycopg_pool.base import BasePool
 
 from . import psycopg as driver
+from .living import living
 from .psycopg_classes import check_layout
 
 
@@ -23,45 +25,60 @@ class Pool:
 
     def __init__(self, pool: BasePool, installation: Any) -> None:
         self._installation = installation
-        self._original: type | None = None
+        self._class: type | None = None
+        self._getconn: Any = None
+        self._ours: Any = None
 
     def attach(self) -> None:
-        """Guard the connections the pool has, hands out and makes."""
+        """Guard the connections the pool has, has handed out, hands out and makes."""
         check_layout()
         pool = self._installation.target
-        self._original = pool.connection_class
+        self._class = pool.connection_class
+        self._getconn = vars(pool).get("getconn")  # a user's own, on this pool
+        self._ours = _guarding(pool, self._getconn, self._guard)
         pool.connection_class = _born_guarded(pool.connection_class, self._guard)
-        pool.getconn = _guarding(pool, self._guard)
-        for conn in list(pool._pool):
+        pool.getconn = self._ours
+        for conn in [*pool._pool, *_handed_out(pool)]:
             self._guard(conn)
 
     def detach(self) -> None:
-        """Put the pool and all its connections back as they were."""
+        """Make the pool as it was."""
         pool = self._installation.target
-        if pool is not None:
+        if pool is None:
+            return
+        pool.connection_class = self._class
+        if vars(pool).get("getconn") is not self._ours:
+            return  # wrapped by somebody else since: theirs to take off
+        if self._getconn is None:
             del pool.getconn
-            pool.connection_class = self._original
-        for conn in self._installation.connections():
-            driver.detach(conn, self._installation)
+        else:
+            pool.getconn = self._getconn
 
     def _guard(self, conn: Any) -> None:
         driver.attach(conn, self._installation)
 
 
-def _guarding(pool: Any, guard: Callable[[Any], None]) -> Callable[..., Any]:
+def _handed_out(pool: Any) -> list[Any]:
+    return [conn for conn in living(BaseConnection) if getattr(conn, "_pool", None) is pool]
+
+
+def _guarding(pool: Any, own: Any, guard: Callable[[Any], None]) -> Callable[..., Any]:
     """`pool.getconn`, which guards what it hands out. Keeps no pool alive."""
     getconn = type(pool).getconn
     reference = weakref.ref(pool)
 
-    @wraps(getconn)
+    def hand_out(*args: Any, **kwargs: Any) -> Any:
+        return own(*args, **kwargs) if own else getconn(reference(), *args, **kwargs)
+
+    @wraps(type(pool).getconn)
     def sync(*args: Any, **kwargs: Any) -> Any:
-        conn = getconn(reference(), *args, **kwargs)
+        conn = hand_out(*args, **kwargs)
         guard(conn)
         return conn
 
-    @wraps(getconn)
+    @wraps(type(pool).getconn)
     async def asynchronous(*args: Any, **kwargs: Any) -> Any:
-        conn = await getconn(reference(), *args, **kwargs)
+        conn = await hand_out(*args, **kwargs)
         guard(conn)
         return conn
 

@@ -24,6 +24,8 @@ from ..errors import SessionStateError, SessionStateWarning
 from ..guard import Guard, ends_transaction, is_rollback
 from ..plan import Plan
 from . import psycopg_meeting as meeting
+from . import psycopg_residue as residue
+from .psycopg_seat import ATTRIBUTE, RETIRED
 
 try:  # Python 3.14 and psycopg 3.3
     from psycopg._compat import Template
@@ -47,19 +49,43 @@ _ENDS = frozenset({b"COMMIT", b"ROLLBACK"})
 
 
 def statement(
-    cursor: Any, seat: Any, query: Any, params: Any, send: Send, *, prefix: str = ""
+    cursor: Any,
+    seat: Any,
+    query: Any,
+    params: Any,
+    send: Send,
+    *,
+    prefix: str = "",
+    batch: Any = None,
 ) -> Gen:
     """The long way of one statement; `prefix` is what psycopg puts before its text.
 
-    `send` makes psycopg's own generator for a text.
+    `send` makes psycopg's own generator for a text; `batch` has the parameters of all its
+    executions, where there are several.
     """
     conn = cursor._conn
     if cursor._closed or conn.closed:
         return send(query)  # psycopg says so in its own words
     if not meeting.meet_without_asking(conn, seat):
         return _after_meeting(
-            conn, seat, lambda: statement(cursor, seat, query, params, send, prefix=prefix)
+            conn,
+            seat,
+            lambda: statement(cursor, seat, query, params, send, prefix=prefix, batch=batch),
         )
+    if seat.watch is None:
+        return _statement(cursor, seat, query, params, send, prefix)
+    return residue.watched(
+        conn,
+        seat,
+        lambda: _statement(cursor, seat, query, params, send, prefix),
+        text=prefix + (_text(conn, query) or ""),
+        params=params,
+        batch=batch,
+    )
+
+
+def _statement(cursor: Any, seat: Any, query: Any, params: Any, send: Send, prefix: str) -> Gen:
+    conn = cursor._conn
     guard: Guard = seat.guard
     text = _text(conn, query) if guard.watching else None
     if text is None:
@@ -120,7 +146,7 @@ def _carry_out(conn: Any, guard: Guard, plan: Plan, gen: Gen) -> Gen:
         guard.failed(plan, in_block=_is_in_block(conn), sqlstate=getattr(error, "sqlstate", None))
         raise
     guard.done(plan, in_block=None if conn._pipeline else _is_in_block(conn))
-    conn._pgpoolsafe.settle()
+    getattr(conn, ATTRIBUTE, RETIRED).settle()
     return result
 
 
@@ -132,13 +158,17 @@ def many(
     send: Callable[[Any, Iterable[Any]], Gen],
 ) -> Gen:
     """executemany: one text, judged by the parameters that make it worst."""
-    text = _text(cursor._conn, query) if seat.guard.watching else None
+    conn = cursor._conn
+    is_open = not (cursor._closed or conn.closed)
+    if is_open and not meeting.meet_without_asking(conn, seat):
+        return _after_meeting(conn, seat, lambda: many(cursor, seat, query, params_seq, send))
+    text = _text(conn, query) if seat.guard.watching else None
     reading = PLAIN if text is None else seat.guard.read(text)
-    if not reading.bound:
+    if not reading.bound and seat.watch is None:
         return statement(cursor, seat, query, None, lambda text: send(text, params_seq))
-    all_params = list(params_seq)
-    worst = _worst(reading, all_params)
-    return statement(cursor, seat, query, worst, lambda text: send(text, all_params))
+    rows = list(params_seq)
+    worst = _worst(reading, rows) if reading.bound else None
+    return statement(cursor, seat, query, worst, lambda text: send(text, rows), batch=rows)
 
 
 def _worst(reading: Reading, all_params: list[Any]) -> Any:
@@ -166,7 +196,7 @@ def passes(seat: Any, command: Any) -> bool:
     guard = seat.guard
     if not guard.watching:
         return True
-    if command.__class__ is not bytes or not seat.met:
+    if command.__class__ is not bytes or not seat.met or seat.watch is not None:
         return False
     books = guard.books
     if command in _ENDS:
@@ -186,11 +216,30 @@ def command(
     """BEGIN, COMMIT, SAVEPOINT, FETCH, CLOSE, DEALLOCATE ALL, … that psycopg sends."""
     if conn.closed:
         return send(conn, command, result_format)
-    if not meeting.meet_without_asking(conn, seat):
+    try:
+        met = meeting.meet_without_asking(conn, seat)
+    except (SessionStateError, SessionStateWarning):
+        if command in _ENDS:  # the way out of a transaction is never barred
+            return send(conn, command, result_format)
+        raise
+    if not met:
         return _after_meeting(
-            conn, seat, lambda: _command(conn, seat, send, command, result_format)
+            conn, seat, lambda: _met_command(conn, seat, send, command, result_format)
         )
-    return _command(conn, seat, send, command, result_format)
+    return _met_command(conn, seat, send, command, result_format)
+
+
+def _met_command(
+    conn: Any, seat: Any, send: Callable[..., Gen], command: Any, result_format: Any
+) -> Gen:
+    if seat.watch is None:
+        return _command(conn, seat, send, command, result_format)
+    return residue.watched_command(
+        conn,
+        seat,
+        lambda: _command(conn, seat, send, command, result_format),
+        text=_text(conn, command) or "",
+    )
 
 
 def _command(
@@ -254,7 +303,7 @@ def _refuse_end(
             if result.status == FATAL_ERROR:
                 raise error_from_result(result, encoding=conn.pgconn._encoding) from error
     guard.books.end()
-    conn._pgpoolsafe.refused = True
+    getattr(conn, ATTRIBUTE, RETIRED).refused = True
     conn._tpc = None  # a refused PREPARE TRANSACTION is over, nothing is prepared
     conn._prepared.clear()
     yield from conn._prepared.maintain_gen(conn)

@@ -2,8 +2,8 @@
 
 The engine's own events see neither BEGIN nor COMMIT nor what goes through
 `raw_connection()`; the psycopg guard sees all of it. So the events only put that guard
-on: `connect` (before the dialect's own first statements) for new connections,
-`checkout` for those that were in the pool already.
+on: `connect` (before the dialect's own first statements) for new connections, and
+`checkout` for those that were made before, unless they were found when it was installed.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from typing import Any
 from psycopg._connection_base import BaseConnection
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+from sqlalchemy.pool.base import _ConnectionRecord
 
 from . import psycopg as driver
+from .living import living
 from .psycopg_classes import check_layout
 
 
@@ -22,12 +24,6 @@ class Engines:
     """The attachment of one engine."""
 
     def __init__(self, engine: Engine, installation: Any) -> None:
-        if engine.dialect.name != "postgresql" or engine.dialect.driver not in _DRIVERS:
-            raise TypeError(
-                f"pgpoolsafe: cannot guard an engine on {engine.dialect.name}+"
-                f"{engine.dialect.driver}; expected one of "
-                + ", ".join(f"postgresql+{name}" for name in _DRIVERS)
-            )
         self._installation = installation
 
     def attach(self) -> None:
@@ -36,24 +32,29 @@ class Engines:
         engine = self._installation.target
         event.listen(engine, "connect", self._connect, insert=True)
         event.listen(engine, "checkout", self._checkout, insert=True)
+        for record in living(_ConnectionRecord):
+            if record.dbapi_connection is not None and _pool_of(record) is engine.pool:
+                self._guard(record.dbapi_connection)
 
     def detach(self) -> None:
-        """Put the engine and all its connections back as they were."""
+        """Make the engine as it was."""
         engine = self._installation.target
         if engine is not None:
             event.remove(engine, "connect", self._connect)
             event.remove(engine, "checkout", self._checkout)
-        for conn in self._installation.connections():
-            driver.detach(conn, self._installation)
+
+    def _guard(self, dbapi_connection: Any) -> None:
+        driver.attach(_of_driver(dbapi_connection), self._installation)
 
     def _connect(self, dbapi_connection: Any, record: Any) -> None:
         driver.attach(_of_driver(dbapi_connection), self._installation, adopt=False)
 
     def _checkout(self, dbapi_connection: Any, record: Any, proxy: Any) -> None:
-        driver.attach(_of_driver(dbapi_connection), self._installation)
+        self._guard(dbapi_connection)
 
 
-_DRIVERS = ("psycopg", "psycopg_async")
+def _pool_of(record: Any) -> Any:
+    return getattr(record, "_ConnectionRecord__pool", None)
 
 
 def _of_driver(dbapi_connection: Any) -> BaseConnection[Any]:

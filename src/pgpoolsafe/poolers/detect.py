@@ -50,7 +50,7 @@ _IN_HOT_STANDBY_SINCE = 140000
 
 def first_look(greeting: Greeting) -> Pooler | None:
     """What can be told without a round trip; None: there is more to learn, run the probe."""
-    return _announced(greeting) or _addressed(greeting) or _signed(greeting)
+    return _console(greeting) or _announced(greeting) or _addressed(greeting) or _signed(greeting)
 
 
 def conclude(greeting: Greeting, answer: ProbeAnswer | None) -> Pooler:
@@ -72,6 +72,15 @@ def conclude(greeting: Greeting, answer: ProbeAnswer | None) -> Pooler:
 
 
 # What the connection says by itself
+
+
+def _console(greeting: Greeting) -> Pooler | None:
+    """PgBouncer's admin console, a server by itself. It drops a client that sends it the
+    extended query protocol, so it is asked nothing.
+    """
+    if not greeting.parameters.get("server_version", "").endswith("/bouncer"):
+        return None
+    return replace(DIRECT, evidence=("PgBouncer's admin console",), confidence="certain")
 
 
 def _announced(greeting: Greeting) -> Pooler | None:

@@ -355,14 +355,14 @@ _ROWS = (
     Rule(
         name="unreadable-statement",
         title="A statement that could not be read",
-        what="the statement could not be read",
+        what="{subject} could not be read",
         why={
-            Answer.LEAKS: "its text is not complete SQL (an open quote or comment), so that it"
-            " cannot be called safe behind {pooler}",
+            Answer.LEAKS: "its text is not complete (an open quote or comment) or not"
+            " PostgreSQL's SQL, so that it cannot be called safe behind {pooler}",
         },
         fix="close the quote or comment; the server refuses the text as it is",
         matches=((EffectKind.UNREADABLE, Verb.ACQUIRE),),
-        bad=("SELECT 'unclosed; SET work_mem = 1", "/* LISTEN jobs"),
+        bad=("SELECT 'unclosed; SET work_mem = 1", "/* LISTEN jobs", "USE another_database"),
         good=("SELECT 1",),
     ),
     Rule(
@@ -390,6 +390,17 @@ _ROWS = (
             "https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNECT-OPTIONS",
             "https://www.pgbouncer.org/config.html#ignore_startup_parameters",
         ),
+    ),
+    Rule(
+        name="residue",
+        title="Code in the database leaves something in the session",
+        what="{subject} is left in the session by code that the text does not show",
+        why={
+            Answer.LEAKS: "the session carries it when the transaction is over and did not"
+            " before (so it has happened): a function, a trigger or the like made it; behind"
+            " {pooler} it would stay with a server connection that other clients share",
+        },
+        fix="in the code that the statement runs: {remedy}",
     ),
 )
 

@@ -187,4 +187,95 @@ SESSIONS = {
         """,
         undetected="A DISCARD inside a function: PostgreSQL itself refuses DISCARD ALL there.",
     ),
+    "residue": Page.of(
+        story="""
+            A statement looks harmless, and the code that it runs is not: a function says
+            `set_config('app.tenant', …, false)`, a trigger takes a lock, a DO block executes
+            a text that it has put together. Client A calls it and commits. Client B, on the
+            same server connection, works for A's tenant. No reading of A's text can tell.
+
+            In a test suite the server itself can. With `residue=True` strict mode asks the
+            session after each transaction what it carries, and names the statement. It asks
+            when the transaction is over, since only then SET and SET LOCAL differ: what is
+            found has happened, and the error comes from COMMIT (in autocommit, from the
+            statement).
+        """,
+        psycopg=Example.of(
+            """
+            # CREATE FUNCTION work_for(tenant text) RETURNS void LANGUAGE sql
+            #   AS $$ SELECT set_config('app.tenant', tenant, false) $$
+            pgpoolsafe.install(conn, mode="strict", residue=True)
+            conn.execute("SELECT work_for('acme')")
+            conn.commit()
+            """,
+            """
+            conn.execute(
+                "CREATE OR REPLACE FUNCTION work_for(tenant text) RETURNS void LANGUAGE sql"
+                " AS $$ SELECT set_config('app.tenant', tenant, true) $$"
+            )
+            conn.execute("SELECT work_for('acme')")
+            conn.commit()
+            """,
+        ),
+        sqlalchemy=Example.of(
+            """
+            pgpoolsafe.install(engine, mode="strict", residue=True)
+            with engine.begin() as connection:
+                connection.execute(text("SELECT work_for('acme')"))
+            """,
+            """
+            replacing = (
+                "CREATE OR REPLACE FUNCTION work_for(tenant text) RETURNS void LANGUAGE sql"
+                " AS $$ SELECT set_config('app.tenant', tenant, true) $$"
+            )
+            with engine.begin() as connection:
+                connection.execute(text(replacing))
+                connection.execute(text("SELECT work_for('acme')"))
+            """,
+        ),
+        django=Example.of(
+            """
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SELECT work_for('acme')")
+            """,
+            """
+            operations = [
+                migrations.RunSQL(
+                    "CREATE OR REPLACE FUNCTION work_for(tenant text) RETURNS void"
+                    " LANGUAGE sql AS $$ SELECT set_config('app.tenant', tenant, true) $$"
+                ),
+            ]
+            """,
+        ),
+        remedy="""
+            Mend the code in the database: `SET LOCAL`, `set_config(…, true)`,
+            `pg_advisory_xact_lock`, `ON COMMIT DROP`, or a `SET` clause of the function, which
+            ends with its call. Where several statements of one transaction may have done it,
+            the finding lists them; `residue="statement"` asks after each one and names it.
+        """,
+        fine="""
+            Where the rule about that kind of thing is allowed or ignored for a statement, what
+            its hidden code makes of the kind is too: `allow("temp-table")` covers a function
+            that makes a temporary table.
+        """,
+        allow="""
+            pgpoolsafe.install(conn, mode="strict", residue=True)
+            with pgpoolsafe.allow("residue", reason="the function's table is a cache"):
+                conn.execute("SELECT work_for('acme')")
+                conn.commit()
+        """,
+        undetected="""
+            Anything, unless it is asked for with `residue=True`, and then what SQL cannot see:
+            the state of `random()`, variables of PL/Perl and PL/Python, a setting that is set to
+            the value it had. A custom setting under a name that stands in no function (one
+            that is computed). What a library was loaded for, before PostgreSQL 18. See
+            `docs/residue.md`.
+        """,
+        elsewhere="""
+            It looks at a session of its own: a direct connection, or a pooler in session mode.
+            Behind one that shares server connections the next statement may reach another
+            session, and `residue=True` is refused. What is found is judged as if behind
+            PgBouncer in transaction mode (or the pooler that `install()` names).
+        """,
+    ),
 }

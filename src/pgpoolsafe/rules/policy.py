@@ -39,6 +39,14 @@ class Prepared(Enum):
     LEAVE = "leave"
 
 
+class ResidueCheck(Enum):
+    """When strict mode asks a session what hidden code has left in it."""
+
+    OFF = "off"
+    TRANSACTION = "transaction"
+    STATEMENT = "statement"
+
+
 _MODE_LEVEL = {
     Mode.OFF: Level.IGNORE,
     Mode.OBSERVE: Level.OBSERVE,
@@ -62,6 +70,13 @@ class Policy:
     prepared: Prepared = Prepared.AUTO
     settings: Settings = Settings.LOCAL
     trust_comments: bool = True
+    audit: bool = False
+    residue: ResidueCheck = ResidueCheck.OFF
+
+    @property
+    def checks_residue(self) -> bool:
+        """Whether the session is asked after each transaction."""
+        return self.residue is not ResidueCheck.OFF and self.mode is Mode.STRICT
 
     @property
     def mode_level(self) -> Level:
@@ -103,19 +118,24 @@ def make_policy(
     prepared: str | None = None,
     settings: str | None = None,
     trust_comments: bool | None = None,
+    audit: bool | None = None,
+    residue: bool | str | None = None,
 ) -> Policy:
     """The policy for these options; an option left None comes from `PGPOOLSAFE_…`.
 
     Raises ConfigurationError that names the option or variable and the words it takes.
     """
+    chosen = _choice(Mode, mode, "mode", Mode.WARN)
     return Policy(
-        mode=_choice(Mode, mode, "mode", Mode.WARN),
+        mode=chosen,
         rules=_levels(rules),
         pooler=_text(pooler, "pooler", "auto"),
         pool_mode=_text(pool_mode, "pool_mode", "") or None,
         prepared=_choice(Prepared, prepared, "prepared", Prepared.AUTO),
         settings=_choice(Settings, settings, "settings", Settings.LOCAL),
         trust_comments=_flag(trust_comments, "trust_comments", default=True),
+        audit=_flag(audit, "audit", default=False),
+        residue=_residue(residue, chosen),
     )
 
 
@@ -154,6 +174,28 @@ def _flag(value: bool | None, option: str, *, default: bool) -> bool:
     if text not in words:
         raise ConfigurationError(f"{_variable(option)}={text!r}: expected true or false")
     return words[text]
+
+
+_YES_AND_NO = {
+    **dict.fromkeys(("1", "true", "on"), ResidueCheck.TRANSACTION.value),
+    **dict.fromkeys(("0", "false"), ResidueCheck.OFF.value),
+}
+
+
+def _residue(value: bool | str | None, mode: Mode) -> ResidueCheck:
+    if isinstance(value, bool):
+        check = ResidueCheck.TRANSACTION if value else ResidueCheck.OFF
+    elif value is None:
+        said = os.environ.get(_variable("residue"), "").strip().lower()
+        check = _choice(ResidueCheck, _YES_AND_NO.get(said), "residue", ResidueCheck.OFF)
+    else:
+        check = _choice(ResidueCheck, value, "residue", ResidueCheck.OFF)
+    if check is not ResidueCheck.OFF and mode in (Mode.OBSERVE, Mode.WARN):
+        raise ConfigurationError(
+            f"residue={check.value!r} needs mode='strict', not {mode.value!r}: it is for a test"
+            " database"
+        )
+    return check
 
 
 def _levels(rules: Mapping[str, str] | None) -> dict[str, Level]:

@@ -21,6 +21,7 @@ _SUBJECTS = {
     (_K.LIBRARY, _V.ACQUIRE): "LOAD {name}",
     (_K.EVERYTHING, _V.RELEASE): "DISCARD {name}",
     (_K.OPAQUE_CODE, _V.ACQUIRE): "the code of this {command}",
+    (_K.UNREADABLE, _V.ACQUIRE): "the statement",
 }
 
 _ALL = {_K.CHANNEL: "*", _K.EVERYTHING: "ALL", _K.SETTING: "ALL", _K.PREPARED_STATEMENT: "ALL"}
@@ -31,8 +32,19 @@ _ROLES = {"role": "ROLE", "session_authorization": "SESSION AUTHORIZATION"}
 def subject(effect: Effect, statement: Statement) -> str:
     """`SET search_path`, `pg_advisory_lock(42)`, `SET work_mem in a DO block`, …"""
     text = _subject(effect, statement)
+    if effect.via:
+        return _in_function(text, effect)
     inside = statement.command == "DO" and effect.kind is not _K.OPAQUE_CODE
     return f"{text} in a DO block" if inside else text
+
+
+def _in_function(text: str, effect: Effect) -> str:
+    """`SET work_mem in app.g(), called by app.f()`."""
+    innermost, *callers = reversed(effect.via)
+    by = "".join(f", called by {caller}" for caller in callers)
+    if effect.kind is EffectKind.OPAQUE_CODE:
+        return f"the code of {innermost}{by}"
+    return f"{text} in {innermost}{by}"
 
 
 def _subject(effect: Effect, statement: Statement) -> str:
@@ -40,7 +52,7 @@ def _subject(effect: Effect, statement: Statement) -> str:
         return f"{effect.function}({effect.name or '…'})"
     if effect.kind is EffectKind.ROLE:
         return f"{_set(effect)} {_ROLES.get(effect.name, 'ROLE')}"
-    if statement.command == "UPDATE" and effect.kind is EffectKind.SETTING:
+    if statement.command == "UPDATE" and effect.kind is EffectKind.SETTING and not effect.via:
         return f"UPDATE pg_settings ({effect.name or '…'})"
     name = effect.name or (_ALL.get(effect.kind, "…") if effect.verb is Verb.RELEASE else "…")
     if effect.kind is EffectKind.EVERYTHING:

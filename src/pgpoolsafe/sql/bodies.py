@@ -10,13 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ..effects import Effect, EffectKind
 from .dynamic import OPEN_GAP, spoken, without_gaps
 from .phrases import Phrase, Source, Words, source, statements
 from .queries import read_query
+from .temporary import into_effects
+
+if TYPE_CHECKING:
+    from .functions import Callables
 
 Read = Callable[[Phrase], tuple[Effect, ...]]
+
+LANGUAGES = ("plpgsql", "sql")
+"""The languages that are read; code in any other one is opaque."""
 
 DEEPEST = 6
 """Code in code in code …: what lies deeper is not read and counts as opaque."""
@@ -32,6 +40,7 @@ _SQL_WORDS = """
 """
 _SQL = frozenset(_SQL_WORDS.split())
 
+_SELECTS = frozenset({"select", "with"})
 _OPENERS = frozenset({"begin", "else", "loop", "exception"})
 _HEADERS: Mapping[str, str] = {
     "if": "then",
@@ -47,24 +56,42 @@ _ASSIGNMENT = frozenset({":=", "=", "[", "."})
 _BEFORE_DYNAMIC = frozenset({"in", "for", "query"})
 
 
-def body_effects(body: str, language: str, level: int, read: Read) -> tuple[Effect, ...]:
+def body_effects(
+    body: str, language: str, level: int, read: Read, callables: Callables | None = None
+) -> tuple[Effect, ...]:
     """The effects of a piece of code, should it run to its end.
 
     `language` as in LANGUAGE; all but SQL and PL/pgSQL are opaque. `level`: how deep it
     lies in other code, 1 for the body of a DO. `read` reads one statement of SQL.
+    `callables`: the functions that it is read for; None: PostgreSQL's own.
     """
     language = language.lower()
-    if language not in ("plpgsql", "sql") or level > DEEPEST:
+    if language not in LANGUAGES or level > DEEPEST:
         return (OPAQUE,)
-    code = source(body, level=level)
+    code = source(body, level=level, callables=callables)
+    return tuple(effect for _, effect in code_effects(code, language, read))
+
+
+def code_effects(code: Source, language: str, read: Read) -> Iterator[tuple[Phrase, Effect]]:
+    """The effects of code in one of LANGUAGES, each with the statement that has it."""
     found = _statements(code, read) if language == "sql" else _Body(code, read).effects()
-    unread = () if code.complete else (UNREADABLE,)
-    return (*(replace(effect, edits=None) for effect in found), *unread)
+    for phrase, effect in found:
+        yield phrase, replace(effect, edits=None)
+    if not code.complete:
+        yield Phrase(code, len(code.tokens) - 1, len(code.tokens)), UNREADABLE
 
 
-def _statements(code: Source, read: Read) -> Iterator[Effect]:
+def _statements(code: Source, read: Read) -> Iterator[tuple[Phrase, Effect]]:
+    """Of SQL: a string of statements, BEGIN ATOMIC … END, or RETURN expression."""
     for statement in statements(code):
-        yield from read(statement)
+        words = statement.words()
+        words.skip_all("begin", "atomic")
+        rest = words.rest()
+        found = read_query(rest) if words.code() == "return" else read(rest)
+        # In SQL it makes a table, in PL/pgSQL it is an assignment, in EXECUTE an error.
+        into = into_effects(rest) if words.code() in _SELECTS and code.level == 1 else ()
+        for effect in (*into, *found):
+            yield rest, effect
 
 
 class _Body:
@@ -75,15 +102,15 @@ class _Body:
         self.read = read
         self.declares = False
 
-    def effects(self) -> Iterator[Effect]:
+    def effects(self) -> Iterator[tuple[Phrase, Effect]]:
         for piece in statements(self.code):
             words = piece.words()
             yield from self._structure(words)
             rest = words.rest()
-            if rest:
-                yield from self._statement(rest)
+            for effect in self._statement(rest) if rest else ():
+                yield rest, effect
 
-    def _structure(self, words: Words) -> Iterator[Effect]:
+    def _structure(self, words: Words) -> Iterator[tuple[Phrase, Effect]]:
         """Take what is not a statement yet from the front; the effects of conditions."""
         while True:
             word = words.code()
@@ -106,7 +133,7 @@ class _Body:
         while not words.done and words.take().code != ">>":
             pass
 
-    def _header(self, words: Words, last: str) -> Iterator[Effect]:
+    def _header(self, words: Words, last: str) -> Iterator[tuple[Phrase, Effect]]:
         """`IF condition THEN`, `FOR x IN query LOOP`, `CASE value` (up to its first WHEN)."""
         begin = words.at
         words.take()
@@ -114,7 +141,9 @@ class _Body:
         while not words.done and (depth or words.code() != last):
             depth += {"case": 1, "end": -1}.get(words.code(), 0)
             words.at = self.code.step(words.at)
-        yield from self._expressions(Phrase(self.code, begin, min(words.at, words.end)))
+        header = Phrase(self.code, begin, min(words.at, words.end))
+        for effect in self._expressions(header):
+            yield header, effect
         if last != "when":
             words.take()
 
@@ -142,5 +171,6 @@ class _Body:
         text = spoken(phrase.part(phrase.lo, end))
         if OPEN_GAP in text:
             yield OPAQUE
-        yield from without_gaps(body_effects(text, "sql", self.code.level + 1, self.read))
+        level, callables = self.code.level + 1, self.code.callables
+        yield from without_gaps(body_effects(text, "sql", level, self.read, callables))
         yield from read_query(phrase)

@@ -81,11 +81,21 @@ def _stands_for_a_value(source: Source, at: int, lo: int) -> bool:
     if at <= lo:
         return True
     before = source.tokens[at - 1]
-    if before.kind is Kind.WORD:
-        return before.code in _BEFORE_EXPRESSION
+    if before.kind is Kind.WORD and before.code in _BEFORE_EXPRESSION:
+        return True
+    if before.is_name and source.level:
+        return _is_into_target(source, at - 1, lo)
     if before.code == ")":
         return _is_distinct_on(source, at - 1)
-    return before.kind is not Kind.QUOTED and before.code not in (".", "]", "::")
+    return not before.is_name and before.code not in (".", "]", "::")
+
+
+def _is_into_target(source: Source, at: int, lo: int) -> bool:
+    """Whether a name ends `SELECT INTO [STRICT] a, b.c`, as PL/pgSQL has it."""
+    while at > lo and source.tokens[at].is_name and source.code(at) not in ("into", "strict"):
+        at -= 2 if source.code(at - 1) in (",", ".") else 1
+    at -= source.code(at) == "strict"
+    return source.code(at) == "into" and source.code(at - 1) == "select"
 
 
 def _is_distinct_on(source: Source, at: int) -> bool:

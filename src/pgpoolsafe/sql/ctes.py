@@ -39,15 +39,20 @@ def idle_bodies(phrase: Phrase) -> list[tuple[int, int]]:
         reads = tokens[cte.begin + 1].code in _READING
         if reads and not _is_used(cte, uses[cte.name], idle[-_MANY:]):
             idle.append((cte.begin, cte.end))
-    return sorted(idle)
+    return _outermost(sorted(idle))
+
+
+def _outermost(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Without those that lie within another one: then they are all apart."""
+    outer: list[tuple[int, int]] = []
+    for one in ranges:
+        if not outer or one[0] > outer[-1][1]:
+            outer.append(one)
+    return outer
 
 
 def is_idle(at: int, idle: list[tuple[int, int]]) -> bool:
-    """Whether an index lies in one of these ranges.
-
-    The nearest beginning before it decides, also where ranges lie within each other: an
-    idle body inside an idle body ends before the rest of it, which then counts as live.
-    """
+    """Whether an index lies in one of these ranges, which are apart and in order."""
     before = bisect(idle, (at, at)) - 1
     return before >= 0 and at < idle[before][1]
 

@@ -25,6 +25,7 @@ set_user, pg_variables, orafce and hypopg.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from ..effects import Effect, EffectKind, Part, Verb
@@ -219,6 +220,25 @@ DRAWING = frozenset({"nextval", "setval"})
 """They only make a later currval of the same transaction sound."""
 
 
+@dataclass(frozen=True, slots=True)
+class Callables:
+    """The functions that a text is read for.
+
+    `names`: the words of which a text must hold one to call any of them; `drawing`: the
+    functions that may draw a sequence value; `effects`: what one call does.
+    """
+
+    names: AbstractSet[str]
+    drawing: AbstractSet[str]
+    effects: Callable[[Call], tuple[Effect, ...]]
+
+
+def built_in_effects(call: Call) -> tuple[Effect, ...]:
+    """What a call does if it is one of a function of the table."""
+    row = row_for(call.path)
+    return () if row is None else row.effects(call)
+
+
 def row_for(path: tuple[str, ...]) -> Row | None:
     """The row of the function called by this qualified name; None for every other one.
 
@@ -230,3 +250,7 @@ def row_for(path: tuple[str, ...]) -> Row | None:
     if row is not None and (row.extension or schema in ("", "pg_catalog")):
         return row
     return FUNCTIONS.get(f"{schema}.{name}") or FUNCTIONS.get(f"{schema}.*")
+
+
+BUILT_IN = Callables(NAMES, DRAWING, built_in_effects)
+"""The functions of the table, and none of the database's own."""

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..effects import Part
 from .lexer import Kind, Token, scan
+
+if TYPE_CHECKING:
+    from .functions import Callables
 
 UNKNOWN = ""
 """A name that is there but cannot be told (no PostgreSQL name is empty)."""
@@ -28,6 +32,7 @@ class Source:
 
     `level`: 0 for a text that a driver sends, 1 for code inside it, and so on.
     `words` holds the value of every token: what is not in it need not be looked for.
+    `callables`: the functions that it is read for; None: PostgreSQL's own.
     """
 
     tokens: list[Token]
@@ -37,6 +42,7 @@ class Source:
     words: set[str] = field(default_factory=set)
     closing: dict[int, int] = field(default_factory=dict)
     opening: dict[int, int] = field(default_factory=dict)
+    callables: Callables | None = None
 
     def step(self, at: int) -> int:
         """The index after a token, or after what its parenthesis encloses."""
@@ -47,11 +53,12 @@ class Source:
         return self.tokens[at].code if 0 <= at < len(self.tokens) else ""
 
 
-def source(text: str, *, level: int = 0) -> Source:
+def source(text: str, *, level: int = 0, callables: Callables | None = None) -> Source:
     """Scan a text; only at level 0 are there placeholders that a driver fills in."""
     scanned = scan(text, placeholders=level == 0)
     words = {token.value for token in scanned.tokens}
     result = Source(scanned.tokens, level, scanned.complete, scanned.allowed, words)
+    result.callables = callables
     if "(" in words or "[" in words:
         _pair(result)
     return result

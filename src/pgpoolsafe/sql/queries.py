@@ -9,7 +9,7 @@ from .assignments import setting_effect
 from .calls import calls
 from .ctes import idle_bodies, is_idle
 from .expressions import name_of
-from .functions import DRAWING, NAMES, row_for
+from .functions import BUILT_IN, Callables
 from .phrases import UNKNOWN, Phrase, Words
 from .temporary import into_effects
 
@@ -18,13 +18,14 @@ _DRAWING_COMMANDS = frozenset({"copy", "call", "do", "execute"})
 _FILLING = frozenset(
     "default identity serial serial4 bigserial serial8 smallserial serial2".split()
 )
-_DRAWING_WORDS = frozenset({"insert", "merge", "execute"}) | DRAWING
+_DRAWING_WORDS = frozenset({"insert", "merge", "execute"})
 
 
 def read_query(phrase: Phrase) -> tuple[Effect, ...]:
     """SELECT, WITH, VALUES, INSERT, UPDATE, DELETE, MERGE, COPY, CALL, … as they run."""
     words = phrase.source.words
-    called = _called(phrase) if not NAMES.isdisjoint(words) else ()
+    callables = phrase.source.callables or BUILT_IN
+    called = _called(phrase, callables) if not callables.names.isdisjoint(words) else ()
     updated = _pg_settings(phrase) if "pg_settings" in words else ()
     return (*called, *updated)
 
@@ -36,12 +37,12 @@ def read_select(phrase: Phrase) -> tuple[Effect, ...]:
     return (*into, *read_query(phrase))
 
 
-def _called(phrase: Phrase) -> Iterator[Effect]:
-    found = [(at, row_for(call.path), call) for at, call in calls(phrase, NAMES)]
+def _called(phrase: Phrase, callables: Callables) -> Iterator[Effect]:
+    found = list(calls(phrase, callables.names))
     idle = idle_bodies(phrase) if found and "with" in phrase.source.words else []
-    for at, row, call in found:
-        if row is not None and not is_idle(at, idle):
-            yield from row.effects(call)
+    for at, call in found:
+        if not is_idle(at, idle):
+            yield from callables.effects(call)
 
 
 def _pg_settings(phrase: Phrase) -> Iterator[Effect]:
@@ -98,12 +99,13 @@ def draws_sequence(phrase: Phrase, command: str) -> bool:
     source = phrase.source
     if (command == "alter" or "update" in source.words) and not _FILLING.isdisjoint(source.words):
         return True
-    if _DRAWING_WORDS.isdisjoint(source.words):
+    drawing = (source.callables or BUILT_IN).drawing
+    if _DRAWING_WORDS.isdisjoint(source.words) and drawing.isdisjoint(source.words):
         return False
     for at in range(phrase.lo, phrase.hi):
         token = source.tokens[at]
         if token.code in ("insert", "merge") and source.code(at + 1) == "into":
             return True
-        if token.code == "execute" or (token.value in DRAWING and source.code(at + 1) == "("):
+        if token.code == "execute" or (token.value in drawing and source.code(at + 1) == "("):
             return True
     return False

@@ -20,6 +20,7 @@ from ..effects import (
 )
 from .bodies import UNREADABLE, body_effects
 from .control import read_control
+from .functions import Callables
 from .lexer import Kind, scan
 from .phrases import Phrase, Source, source, statements
 from .queries import draws_sequence
@@ -48,9 +49,13 @@ def read(text: str) -> Reading:
     reading = known(text)
     if reading is None:
         reading = plain_reading(text) or _read(text)
-        if len(text) <= LONGEST_KEY:
-            _remember(text, reading)
+        remember(_cache, text, reading)
     return reading
+
+
+def read_for(text: str, callables: Callables) -> Reading:
+    """What a text does, where these functions are known; neither tested first nor cached."""
+    return _read(text, callables)
 
 
 def read_body(body: str, language: str) -> tuple[Effect, ...]:
@@ -58,16 +63,19 @@ def read_body(body: str, language: str) -> tuple[Effect, ...]:
     return body_effects(body, language, 1, effects_of)
 
 
-def _remember(text: str, reading: Reading) -> None:
+def remember(cache: dict[str, Reading], text: str, reading: Reading) -> None:
+    """Keep the reading of a text, unless the text is long."""
+    if len(text) > LONGEST_KEY:
+        return
     with _writing:
-        if len(_cache) >= MOST_KEYS:
-            for key in list(islice(_cache, MOST_KEYS // 2)):
-                del _cache[key]
-        _cache[text] = reading
+        if len(cache) >= MOST_KEYS:
+            for key in list(islice(cache, MOST_KEYS // 2)):
+                del cache[key]
+        cache[text] = reading
 
 
-def _read(text: str) -> Reading:
-    code = source(text)
+def _read(text: str, callables: Callables | None = None) -> Reading:
+    code = source(text, callables=callables)
     found = [(_statement(phrase), phrase) for phrase in statements(code)]
     read_statements = tuple(statement for statement, _ in found)
     draws = any(draws_sequence(phrase, statement.command.lower()) for statement, phrase in found)

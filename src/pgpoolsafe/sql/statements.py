@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from ..effects import Effect, EffectKind, Part, Verb
 from .assignments import read_reset, read_set
-from .bodies import body_effects
+from .bodies import UNREADABLE, body_effects
 from .lexer import Kind
 from .phrases import UNKNOWN, Phrase, Words
 from .queries import read_query, read_select
@@ -25,9 +25,18 @@ _CREATE_MODIFIERS = ("local", "global", "temp", "temporary", "unlogged", "materi
 
 
 def effects_of(phrase: Phrase) -> Effects:
-    """The effects of one statement, in the order of its text."""
-    read = RECOGNISERS.get(command_of(phrase))
-    return read(phrase) if read is not None else ()
+    """The effects of one statement, in the order of its text.
+
+    Of a command that is not PostgreSQL's the calls are read; the rest of it is not known.
+    """
+    command = command_of(phrase)
+    read = RECOGNISERS.get(command)
+    if read is not None:
+        return read(phrase)
+    if not command or command in WITHOUT_EFFECT or phrase.source.level:
+        return ()
+    unknown = () if command in FOREIGN else (UNREADABLE,)
+    return (*read_query(phrase), *unknown)
 
 
 def command_of(phrase: Phrase) -> str:
@@ -248,7 +257,8 @@ def _do(phrase: Phrase) -> Effects:
             language = tokens[at].value
         elif tokens[at].kind is Kind.STRING:
             body = tokens[at].value
-    return body_effects(body, language, phrase.source.level + 1, effects_of)
+    source = phrase.source
+    return body_effects(body, language, source.level + 1, effects_of, source.callables)
 
 
 RECOGNISERS: Mapping[str, Callable[[Phrase], Effects]] = {
@@ -282,3 +292,18 @@ RECOGNISERS: Mapping[str, Callable[[Phrase], Effects]] = {
     "do": _do,
 }
 """First keyword → what reads the statement."""
+
+_POSTGRES_WORDS = """
+    abort analyse analyze begin call checkpoint cluster comment commit end grant lock notify
+    reassign refresh reindex release revoke rollback savepoint security show start table
+    truncate vacuum
+"""
+_FOREIGN_WORDS = """
+    backup cancel identify_system kill pause reconnect reload restore resume shutdown suspend
+    unload upsert wait_close
+"""
+WITHOUT_EFFECT = frozenset(_POSTGRES_WORDS.split())
+"""The other commands of PostgreSQL; control.py reads some of them."""
+
+FOREIGN = frozenset(_FOREIGN_WORDS.split())
+"""Commands of consoles and of other dialects that leave nothing but by what they call."""

@@ -152,7 +152,7 @@ UPDATE pg_settings SET setting = '8192' FROM t WHERE name = 'work_mem'
 UPDATE pg_catalog . "pg_settings" SET setting = '8192' WHERE name = 'work_mem'
 UPDATE pg_settings SET setting = '8192' WHERE name = ANY ('{work_mem}')
 UPDATE pg_settings SET setting = '8192' WHERE name = ANY (ARRAY['work_mem'])
-UPDATE pg_settings SET setting = '8192' WHERE (name) = ('work_mem')
+UPDATE pg_settings SET setting = '8192' WHERE name = ('work_mem')
 UPDATE pg_settings SET setting = '8192' WHERE name = 'work_' || 'mem'
 UPDATE pg_settings SET setting = '8192' WHERE name = 'x' OR unit = 'kB' AND name LIKE 'work%'
 UPDATE t SET i = 1 FROM pg_settings WHERE name = 'work_mem'

@@ -2,11 +2,9 @@
 CREATE SCHEMA app;
 CREATE EXTENSION dblink; CREATE EXTENSION pg_trgm;
 CREATE TABLE t (i int, listen text, temp int, set int, b boolean, j int);
-INSERT INTO t VALUES (1, 'a', 1, 1, true, 1);
 CREATE TABLE listen (i int); CREATE TABLE temp (i int); CREATE TABLE work_mem (i int);
 CREATE TABLE app.t (i int); CREATE VIEW v AS SELECT i, temp FROM t;
-CREATE TABLE pg_advisory_lock (i int); CREATE TABLE hold (i int); CREATE TABLE filled (c text);
-CREATE TABLE keyed (i int PRIMARY KEY, c text); INSERT INTO keyed VALUES (1, 'a');
+CREATE TABLE pg_advisory_lock (i int); CREATE TABLE hold (i int);
 CREATE EXTENSION postgres_fdw; CREATE SCHEMA other;
 CREATE SERVER here FOREIGN DATA WRAPPER postgres_fdw OPTIONS (@options@);
 CREATE USER MAPPING FOR postgres SERVER here OPTIONS (user 'postgres');
@@ -28,9 +26,21 @@ SELECT pg_replication_origin_create('there');
 CREATE FUNCTION app.tidy() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   kinds CONSTANT jsonb := '{"r": "TABLE", "v": "VIEW", "m": "MATERIALIZED VIEW", "i": "INDEX",
-    "p": "TABLE", "S": "SEQUENCE"}';
+    "p": "TABLE", "S": "SEQUENCE", "f": "FOREIGN TABLE", "c": "TYPE"}';
   made text;
 BEGIN
+  IF pg_replication_origin_session_is_setup() THEN
+    PERFORM pg_replication_origin_session_reset();
+  END IF;
+  PERFORM dblink_disconnect(c) FROM unnest(dblink_get_connections()) AS connections (c);
+  PERFORM pg_drop_replication_slot(slot_name) FROM pg_replication_slots;
+  DROP TABLE IF EXISTS filled, keyed CASCADE;
+  CREATE TABLE filled (c text);
+  CREATE TABLE keyed (i int PRIMARY KEY, c text);
+  TRUNCATE t;
+  INSERT INTO t VALUES (1, 'a', 1, 1, true, 1);
+  INSERT INTO filled VALUES ('a');
+  INSERT INTO keyed VALUES (1, 'a');
   FOR made IN
     SELECT format('DROP %s public.%I CASCADE', kinds->>relkind::text, relname) FROM pg_class
      WHERE relnamespace = 'public'::regnamespace
@@ -42,8 +52,6 @@ BEGIN
     UNION ALL SELECT 'DROP ROUTINE public.made' FROM pg_proc WHERE proname = 'made'
     UNION ALL SELECT 'DROP OPERATOR public.=== (int4, int4)' FROM pg_operator
      WHERE oprname = '===' AND oprnamespace = 'public'::regnamespace
-    UNION ALL SELECT 'DROP RULE made ON filled' FROM pg_rewrite WHERE rulename = 'made'
-    UNION ALL SELECT 'DROP TRIGGER made ON filled' FROM pg_trigger WHERE tgname = 'made'
-    UNION ALL SELECT 'DROP POLICY made ON filled' FROM pg_policy WHERE polname = 'made'
   LOOP EXECUTE made; END LOOP;
 END $$;
+SELECT app.tidy();

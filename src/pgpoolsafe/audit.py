@@ -1,0 +1,203 @@
+"""`audit()`: the database's own code that leaves something in the session."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, overload
+
+from .effects import Bound, Effect, Reading, Statement
+from .guard import STAND_IN
+from .judge import Trial
+from .poolers.answers import Pooler
+from .rules.catalog import Level, Rule
+from .rules.findings import Finding, Location
+from .rules.policy import Policy, Settings, make_policy
+from .session.books import Books
+from .sql.routine_code import Piece
+from .sql.routines import Analysis, Summary
+from .sql.stored import Routine, StoredCode
+
+if TYPE_CHECKING:
+    import psycopg
+    import sqlalchemy
+    from sqlalchemy.ext.asyncio import AsyncConnection as AsyncSqlAlchemyConnection
+
+    SyncConnection = psycopg.Connection[Any] | sqlalchemy.Connection
+    AsyncConnection = psycopg.AsyncConnection[Any] | AsyncSqlAlchemyConnection
+
+
+@dataclass(frozen=True)
+class CodeLocation(Location):
+    """A line of a function's body; `file` is the function with its argument types."""
+
+    @property
+    def place(self) -> str:
+        """`app.set_tenant(text), line 3`; the body's first line is 1."""
+        return f"{self.file}, line {self.line}"
+
+    def __str__(self) -> str:
+        return self.place
+
+
+@overload
+def audit(connection: SyncConnection) -> list[Finding]: ...
+@overload
+def audit(connection: AsyncConnection) -> Awaitable[list[Finding]]: ...
+def audit(connection: Any) -> Any:
+    """The database's own functions, procedures and triggers that leave session state.
+
+    connection: a psycopg Connection or AsyncConnection, or SQLAlchemy's over psycopg; for
+        an asynchronous one the result is awaited.
+
+    Returns one finding for each thing that a function would leave in the session, also by
+    way of the functions that it calls, in the order of schema, name and line; `location`
+    says which line of which body. What a function takes back itself is no finding, nor is
+    its own SET clause. Levels come from the guard on the connection, or the environment;
+    a rule that is ignored is not listed (`opaque-code`, unless it is asked for).
+
+    Costs one round trip and changes nothing. PostgreSQL's own functions, those of
+    extensions, and the calls in views, defaults and policies are left out. Raises the
+    driver's error when the catalog cannot be read, TypeError on anything else.
+    """
+    found = _driver_connection(connection)
+    if isinstance(found, Awaitable):
+        return _audit_behind(found)
+    from psycopg import AsyncConnection
+
+    if not isinstance(found, AsyncConnection):
+        return _audit_now(found)
+    if found is connection:
+        return _audit_later(found)
+    from sqlalchemy.util import await_only  # inside run_sync()
+
+    return await_only(_audit_later(found))
+
+
+def _driver_connection(connection: Any) -> Any:
+    """psycopg's connection, or what is awaited to have it. Raises TypeError."""
+    from psycopg._connection_base import BaseConnection
+
+    if isinstance(connection, BaseConnection):
+        return connection
+    if hasattr(connection, "get_raw_connection"):  # SQLAlchemy's AsyncConnection
+        return _behind(connection)
+    proxied = getattr(connection, "connection", None)
+    found = getattr(proxied, "driver_connection", None)
+    if not isinstance(found, BaseConnection):
+        raise TypeError(
+            f"audit(): cannot ask a {type(connection).__module__}.{type(connection).__qualname__};"
+            " expected a psycopg connection, or SQLAlchemy's over psycopg"
+        )
+    return found
+
+
+async def _behind(connection: Any) -> Any:
+    proxied = await connection.get_raw_connection()
+    return _driver_connection(proxied.driver_connection)
+
+
+async def _audit_behind(connection: Awaitable[Any]) -> list[Finding]:
+    return await _audit_later(await connection)
+
+
+def _audit_now(conn: Any) -> list[Finding]:
+    from .drivers.psycopg_audit import ask
+
+    with conn.lock:
+        stored = conn.wait(ask(conn))
+    return _judged(conn, stored)
+
+
+async def _audit_later(conn: Any) -> list[Finding]:
+    from .drivers.psycopg_audit import ask
+
+    async with conn.lock:
+        stored = await conn.wait(ask(conn))
+    return _judged(conn, stored)
+
+
+def _judged(conn: Any, stored: StoredCode) -> list[Finding]:
+    from .drivers.psycopg import seat_of
+    from .drivers.psycopg_audit import lets_by
+
+    seat = seat_of(conn)
+    policy = make_policy() if seat is None else seat.guard.policy
+    # What is looked for on purpose is told in every mode.
+    policy = Policy(
+        rules=policy.rules, settings=Settings.LEAVE, trust_comments=policy.trust_comments
+    )
+    pooler = STAND_IN if seat is None else _pooler_of(seat)
+    return findings_in(Analysis(stored, lets_by(policy)), policy, pooler)
+
+
+def _pooler_of(seat: Any) -> Pooler:
+    stated: Pooler | None = seat.owners[-1].override
+    found: Pooler = seat.guard.judged_as
+    return stated if stated is not None and stated.shares_sessions else found
+
+
+# judging
+
+
+def findings_in(analysis: Analysis, policy: Policy, pooler: Pooler) -> list[Finding]:
+    """What the routines of a database would leave behind a pooler."""
+    summaries = zip(analysis.stored.routines, analysis.summaries, strict=True)
+    return [
+        finding
+        for routine, summary in summaries
+        if summary.pieces and (routine.triggers or not routine.is_trigger)
+        for finding in _of_routine(routine, summary, policy, pooler)
+    ]
+
+
+def _of_routine(
+    routine: Routine, summary: Summary, policy: Policy, pooler: Pooler
+) -> Iterator[Finding]:
+    statements = tuple(_statement(piece, routine) for piece in summary.pieces)
+    reading = Reading(statements, plain=False, draws_sequence=summary.draws)
+    text = routine.body or ""
+    books: Books[Finding | None] = Books(in_block=True)
+    trial = _BodyTrial(text, reading, None, books, policy, pooler, locate=lambda: None)
+    trial.run().ended_unseen()
+    told = {(f.rule, f.what, f.location): f for f in trial.findings}
+    for finding in sorted(told.values(), key=lambda f: f.location.line if f.location else 0):
+        place = finding.location
+        yield replace(
+            finding,
+            what=finding.what + _run_by(routine.triggers),
+            statement=finding.statement or f"LANGUAGE {routine.language}",
+            location=None if place is None else CodeLocation(routine.title, place.line, ""),
+        )
+
+
+class _BodyTrial(Trial):
+    """A body, tried like a text; each finding stands at the line of its statement."""
+
+    def _finding(
+        self, rule: Rule, effect: Effect | None, statement: Statement, level: Level
+    ) -> Finding:
+        found = super()._finding(rule, effect, statement, level)
+        line = self.text.count("\n", 0, statement.start) + 1
+        return replace(found, location=Location("", line, ""))
+
+
+def _statement(piece: Piece, routine: Routine) -> Statement:
+    """The statement of the body, its parameters by their names."""
+    effect = piece.effect
+    key = tuple(
+        _parameter(part, routine) if isinstance(part, Bound) else part for part in effect.key
+    )
+    return Statement(piece.start, piece.end, "", (replace(effect, key=key),))
+
+
+def _parameter(part: Bound, routine: Routine) -> str:
+    at = part.param if isinstance(part.param, int) else 0
+    return routine.parameters[at] or f"${at + 1}"
+
+
+def _run_by(triggers: tuple[str, ...]) -> str:
+    if not triggers:
+        return ""
+    more = f" and {len(triggers) - 1} more" if len(triggers) > 1 else ""
+    return f" ({triggers[0]}{more})"

@@ -1,0 +1,113 @@
+"""psycopg: what a guarded connection carries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from psycopg._connection_base import BaseConnection
+
+from ..blame import Watch
+from ..effects import PLAIN, Reading
+from ..guard import Guard
+from ..poolers.answers import PoolMode
+from ..rules.policy import Mode, Policy
+from ..rules.reporting import Reporter
+
+ATTRIBUTE = "_pgpoolsafe"
+
+
+class Seat:
+    """What a guarded connection carries: its guard and the quick look-up of texts.
+
+    `known` answers PLAIN for a text that needs nothing. `owners` are the installations
+    that guard the connection; the last one decides. `passes_begin`: BEGIN needs no look
+    (it does in statement mode). `threshold` is the user's
+    prepare_threshold while named prepared statements are kept off. `refused`: an end of a
+    transaction was refused, so that a cursor WITH HOLD may be gone. `watch`: set where
+    strict mode is to find what hidden code leaves in the session.
+    """
+
+    __slots__ = (
+        "guard",
+        "holds_threshold",
+        "known",
+        "maker",
+        "met",
+        "owners",
+        "passes_begin",
+        "refused",
+        "threshold",
+        "watch",
+    )
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        self.owners: list[Any] = []
+        self.threshold: int | None = None
+        self.holds_threshold = False
+        self.refused = False
+        self.met = False
+        self.passes_begin = False
+        self.maker: int | None = None
+        self.watch: Watch | None = None
+        self.known: Callable[[str], Reading | None] = _ask
+
+    def settle(self) -> None:
+        """Choose the look-up that fits what the guard has learnt."""
+        if not (self.met and self.guard.policy.checks_residue):
+            self.watch = None
+        elif self.watch is None:
+            self.watch = Watch(self.guard)
+        if not self.guard.watching:
+            self.known = _nothing_to_do
+        elif not self.met or self.watch is not None:
+            self.known = _ask
+        else:
+            # The name of a temporary relation that was left makes any text worth a look.
+            self.known = self._unless_named if self.guard.books.kept else self.guard.known
+        self.passes_begin = self.guard.judged_as.mode is not PoolMode.STATEMENT
+
+    def _unless_named(self, text: str) -> Reading | None:
+        return None if self.guard.is_wary_of(text) else self.guard.known(text)
+
+    def keep_prepares_off(self, conn: BaseConnection[Any]) -> None:
+        """No protocol-level prepared statement from now on; forget those made before.
+
+        `prepare_threshold=None` wins even over `execute(prepare=True)`; the names are
+        forgotten so that psycopg does not send DEALLOCATE ALL for them at ROLLBACK.
+        """
+        if self.holds_threshold:
+            return
+        manager = conn._prepared
+        self.threshold, self.holds_threshold = manager.prepare_threshold, True
+        manager.prepare_threshold = None
+        manager._names.clear()
+        manager._counts.clear()
+        manager._to_flush.clear()
+
+    def give_threshold_back(self, conn: BaseConnection[Any]) -> None:
+        """The user's prepare_threshold is in force again."""
+        if self.holds_threshold:
+            conn._prepared.prepare_threshold = self.threshold
+            self.holds_threshold = False
+
+
+def _ask(text: str) -> Reading | None:
+    """Before the pooler is known, or for the watch, every text takes the long way."""
+    return None
+
+
+def _nothing_to_do(text: str) -> Reading | None:
+    """Where nothing is watched, every text is plain."""
+    return PLAIN
+
+
+def _retired() -> Seat:
+    seat = Seat(Guard(Policy(mode=Mode.OFF), Reporter()))
+    seat.settle()
+    return seat
+
+
+RETIRED = _retired()
+"""The seat of a connection whose guard was taken off while another thread uses it."""

@@ -1,0 +1,178 @@
+"""A guard on one target: what `install()` returns."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from threading import RLock
+from types import TracebackType
+from typing import Any, Protocol
+
+from .poolers.answers import Pooler
+from .poolers.products import named
+from .rules.findings import Finding
+from .rules.policy import Policy
+from .rules.reporting import Reporter
+
+changing = RLock()
+"""Held while something is installed or uninstalled: one at a time in the process."""
+
+
+class Attachment(Protocol):
+    """What a driver module gives for one target."""
+
+    def attach(self) -> None:
+        """Guard the connections the target has and makes."""
+
+    def detach(self) -> None:
+        """Make the target as it was; its connections are put back by the installation."""
+
+
+class Installation:
+    """A guard on one target; a context manager that undoes its own install() at its end.
+
+    `policy` holds the options; `pooler` what stands at the other end, None before the
+    first connection has told.
+    """
+
+    def __init__(self, target: Any, policy: Policy) -> None:
+        self.is_process_wide = target is None
+        self.policy = policy
+        self.reporter = Reporter()
+        self.override = _override(policy)
+        self.poolers: dict[Any, Pooler] = {}
+        self.routines: dict[Any, Any] = {}  # a RoutineReader, or None, by endpoint
+        self._target: Callable[[], Any] = weakref.ref(target) if target is not None else _nothing
+        # By identity: a user's connection class may have its own idea of equality.
+        self._connections: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._attachment: Attachment | None = None
+        self._replaced: Installation | None = None
+        self._times = 1
+
+    @property
+    def target(self) -> Any:
+        """The target, or None for a process-wide installation (or a target that is gone)."""
+        return self._target()
+
+    @property
+    def pooler(self) -> Pooler | None:
+        """What the user said, or the newest thing that was detected."""
+        found = list(self.poolers.values())
+        return self.override or (found[-1] if found else None)
+
+    def findings(self) -> list[tuple[Finding, int]]:
+        """Every finding once per rule and place, with how often it came."""
+        return self.reporter.findings()
+
+    def guards(self, conn: Any) -> None:
+        """Note a connection, so that uninstall() finds it."""
+        self._connections[id(conn)] = conn
+
+    def connections(self) -> list[Any]:
+        """The guarded connections that are alive."""
+        return list(self._connections.values())
+
+    def begin(self, attachment: Attachment) -> None:
+        """Guard the target by way of its driver."""
+        with changing:
+            attachment.attach()
+            self._attachment = attachment
+            _installations.append(self)
+
+    def again(self) -> Installation:
+        """The same installation, asked for once more: as many blocks have to end."""
+        self._times += 1
+        return self
+
+    def replace(self, previous: Installation, attachment: Attachment) -> None:
+        """Take over from an installation with other options, open transactions included."""
+        with changing:
+            previous.end_attachment()
+            self.begin(attachment)
+            self._replaced = previous
+            self._take_over(previous)
+            _forget(previous)
+
+    def _take_over(self, previous: Installation) -> None:
+        for conn in previous.connections():
+            _attach(conn, self)
+            _detach(conn, previous)
+
+    def end_attachment(self) -> None:
+        """Make the target as it was, and leave its connections guarded."""
+        attachment, self._attachment = self._attachment, None
+        if attachment is not None:
+            attachment.detach()
+
+    def uninstall(self) -> None:
+        """Put everything back as it was; harmless when done already."""
+        with changing:
+            self.end_attachment()
+            for conn in self.connections():
+                _detach(conn, self)
+            _forget(self)
+
+    def __enter__(self) -> Installation:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Undo one install(): the guard that was there before is there again."""
+        with changing:
+            self._times -= 1
+            if self._times > 0 or self._attachment is None:
+                return
+            attachment, previous = self._attachment, self._replaced
+            if previous is None or (self.target is None and not self.is_process_wide):
+                self.uninstall()
+                return
+            self.end_attachment()
+            previous.begin(type(attachment)(self.target, previous))  # type: ignore[call-arg]
+            previous._take_over(self)
+            _forget(self)
+
+
+_installations: list[Installation] = []
+
+
+def installation_of(target: Any) -> Installation | None:
+    """The installation on a target (None: on the whole process), if there is one."""
+    for installation in _installations:
+        if installation.target is target and installation.is_process_wide is (target is None):
+            return installation
+    return None
+
+
+def _forget(installation: Installation) -> None:
+    """Drop it, and those whose target is gone."""
+    _installations[:] = [
+        other
+        for other in _installations
+        if other is not installation and (other.is_process_wide or other.target is not None)
+    ]
+
+
+def _nothing() -> None:
+    return None
+
+
+def _override(policy: Policy) -> Pooler | None:
+    if policy.pooler == "auto" and policy.pool_mode is None:
+        return None
+    return named("unknown" if policy.pooler == "auto" else policy.pooler, policy.pool_mode)
+
+
+def _attach(conn: Any, installation: Installation) -> None:
+    from .drivers.psycopg import attach
+
+    attach(conn, installation)
+
+
+def _detach(conn: Any, installation: Installation) -> None:
+    from .drivers.psycopg import detach
+
+    detach(conn, installation)

@@ -1,0 +1,1 @@
+"""Texts nobody would write: what must hold for all of them, and an atheris target."""
