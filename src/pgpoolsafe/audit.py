@@ -155,7 +155,7 @@ def _of_routine(
     routine: Routine, summary: Summary, policy: Policy, pooler: Pooler
 ) -> Iterator[Finding]:
     statements = tuple(_statement(piece, routine) for piece in summary.pieces)
-    reading = Reading(statements, plain=False, draws_sequence=summary.draws)
+    reading = Reading(statements, plain=False)
     text = routine.body or ""
     books: Books[Finding | None] = Books(in_block=True)
     trial = _BodyTrial(text, reading, None, books, policy, pooler, locate=lambda: None)

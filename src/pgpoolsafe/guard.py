@@ -8,6 +8,7 @@ drivers hold their own lock), so a guard needs none.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from .poolers.products import pooler as known_pooler
 from .rules.findings import Finding, Location, caller
 from .rules.policy import Mode, Policy, Prepared
 from .rules.reporting import Reporter
-from .session.books import Books
+from .session.books import Books, Key
 from .sql.edits import apply
 from .sql.reader import known, read
 from .sql.routine_reader import RoutineReader
@@ -34,6 +35,9 @@ _UNDONE_BY = {
     "hypopg": "SELECT hypopg_reset()",
 }
 """What takes back the session state of which there is one in a session (its key)."""
+
+_UNLOCK_ALL = "SELECT pg_catalog.pg_advisory_unlock_all()"
+_INTEGER = re.compile(r"-?[0-9]+")
 
 # lock_not_available, deadlock_detected
 _LOCK_NOT_TAKEN = ("55P03", "40P01")
@@ -130,7 +134,9 @@ class Guard:
             self.own_failure()
             return Plan(None, reading, draft)
         self.reporter.report(trial.findings)
-        return Plan(edited, reading, draft, trial.question)
+        return Plan(
+            edited, reading, draft, trial.question, tuple(trial.lasting), trial.is_lone_lock
+        )
 
     @property
     def known(self) -> Callable[[str], Reading | None]:
@@ -173,18 +179,21 @@ class Guard:
                     self.books.release((effect.kind, key, effect.shared))
 
     def failed(self, plan: Plan, *, in_block: bool, sqlstate: str | None = None) -> None:
-        """The text failed. A lock taken by a failed statement stays: PostgreSQL keeps it.
+        """The text failed. What it had done that ROLLBACK does not undo may stay.
 
-        Not so where the failure was to get the lock (`sqlstate`: timeout, deadlock).
+        A lock does not, where the failure was to get it (`sqlstate`: timeout, deadlock).
         """
-        if not in_block:
-            self.books.end()
+        lasting = () if plan.is_lone_lock and sqlstate in _LOCK_NOT_TAKEN else plan.lasting
+        if in_block:
+            for key, memo in lasting:
+                self.books.acquire(key, memo)
             return
-        if sqlstate in _LOCK_NOT_TAKEN:
-            return
-        for key, memos in plan.draft.surviving.items():
-            if key[0] is EffectKind.ADVISORY_LOCK:
-                self.books.surviving[key] = memos
+        self.books.end()
+        # In autocommit it was told before it was sent, unless the text was to undo it too.
+        if len(plan.reading.statements) > 1:
+            for _, memo in lasting:
+                if memo is not None:  # in the log: the user's own error is on its way
+                    logger.warning("%s; its text failed", memo.line)
 
     def undo_text(self) -> str:
         """What ends the transaction and releases what ROLLBACK would leave behind.
@@ -195,22 +204,33 @@ class Guard:
         return "; ".join(["ROLLBACK", *self._releases()])
 
     def _releases(self) -> list[str]:
-        held = self.books.surviving
-        releases = [
-            f'DEALLOCATE "{key[1][0].replace(chr(34), chr(34) * 2)}"'
-            for key, memos in held.items()
-            if key[0] is EffectKind.PREPARED_STATEMENT and key[1] and any(memos)
-        ]
-        locks = [memos for key, memos in held.items() if key[0] is EffectKind.ADVISORY_LOCK]
-        if locks and all(memo for memos in locks for memo in memos):
-            releases.append("SELECT pg_catalog.pg_advisory_unlock_all()")
-        releases += [
-            _UNDONE_BY[key[1][0]]
-            for key, memos in held.items()
-            if key[0] is EffectKind.SESSION_FUNCTION and any(memos)
-            if key[1] and key[1][0] in _UNDONE_BY
-        ]
-        return releases
+        """What releases what is held and not allowed: locks first, for they never fail."""
+        texts: list[str] = []
+        for key, memos in sorted(self.books.surviving.items(), key=_locks_first):
+            texts += [text for memo in memos if memo is not None for text in _release(key)]
+        return list(dict.fromkeys(texts)) if _UNLOCK_ALL in texts else texts
+
+
+def _locks_first(item: tuple[Key, object]) -> bool:
+    return item[0][0] is not EffectKind.ADVISORY_LOCK
+
+
+def _release(key: Key) -> list[str]:
+    kind, name, shared = key
+    if kind is EffectKind.ADVISORY_LOCK:
+        return [_unlock(name, "_shared" if shared else "")]
+    if kind is EffectKind.PREPARED_STATEMENT and name:
+        return [f'DEALLOCATE "{name[0].replace(chr(34), chr(34) * 2)}"']
+    if kind is EffectKind.SESSION_FUNCTION and name[:1] and name[0] in _UNDONE_BY:
+        return [_UNDONE_BY[name[0]]]
+    return []
+
+
+def _unlock(key: tuple[str, ...], shared: str) -> str:
+    """The very lock; where its key is an expression, all there are on the connection."""
+    if key and all(_INTEGER.fullmatch(part) for part in key):
+        return f"SELECT pg_catalog.pg_advisory_unlock{shared}({', '.join(key)})"
+    return _UNLOCK_ALL
 
 
 def ends_transaction(reading: Reading) -> bool:

@@ -29,11 +29,13 @@ from .rules.catalog import RULES, Level, Rule, rule_for
 from .rules.findings import Finding, Location, caller, shorten
 from .rules.policy import Policy
 from .rules.subjects import setting_name, subject
-from .session.books import Books, Key
+from .session.books import SURVIVES_ROLLBACK, Books, Key
+from .sql.drawing import draws_for_itself, may_draw
 from .sql.edits import apply
 from .sql.relations import relations
 
 _SETTINGS = (EffectKind.SETTING, EffectKind.ROLE)
+_LOCKS = (EffectKind.ADVISORY_LOCK,)
 # Nothing undoes these, so a finding at the end of the transaction would come too late.
 _AT_ONCE = (EffectKind.LIBRARY, EffectKind.OPAQUE_CODE, EffectKind.UNREADABLE)
 # A RESET or UNLISTEN that is rolled back has not happened.
@@ -71,15 +73,14 @@ class Trial:
     edits: list[Edit] = field(default_factory=list)
     attempts: list[Key] = field(default_factory=list)
     unlocks: list[Finding] = field(default_factory=list)
+    lasting: list[tuple[Key, Finding | None]] = field(default_factory=list)
     _allowed: frozenset[str] | None = None
     _location: list[Location | None] = field(default_factory=list)
 
     def run(self) -> Trial:
         """Try every statement in turn; a text outside a block ends its transaction itself."""
-        if self.reading.draws_sequence:
-            self.draft.drawn = True
         statements = self.reading.statements
-        if not statements and self.draft.kept:  # a plain text is read as one statement
+        if not statements:  # a plain text is read as one statement
             statements = (Statement(0, len(self.text), ""),)
         for number, statement in enumerate(statements, 1):
             self._statement(statement, is_last=number == len(statements))
@@ -105,6 +106,14 @@ class Trial:
             self._effect(effect, statement, in_transaction)
         if self.draft.kept:
             self._relations(statement)
+        if self.reading.draws_sequence and self._draws(statement):
+            self.draft.drawn = True
+
+    def _draws(self, statement: Statement) -> bool:
+        """Whether the statement may have drawn a value: all do that could, in doubt."""
+        if len(self.reading.statements) < 2:
+            return True
+        return may_draw(self.text[statement.start : statement.end], statement.command)
 
     def _relations(self, statement: Statement) -> None:
         """The use of a temporary relation that an earlier transaction made."""
@@ -155,14 +164,20 @@ class Trial:
         key = key_of(effect, self.params)
         if self.pooler.answer(effect.kind, _first(key)).safe:
             return
-        if effect.kind in _SETTINGS and in_transaction and self._rewrite(effect, statement):
+        is_own = effect.kind in _SETTINGS and in_transaction and not self._is_touched(key)
+        if is_own and self._rewrite(effect, statement):
             return
         if effect.verb is Verb.ACQUIRE:
             self._acquire(key, effect, statement)
         elif effect.verb is Verb.RELEASE:
             self._release(key, effect, statement)
-        elif not self._is_readable(key, effect):
+        elif not self._is_readable(key, effect, statement):
             self._now(rule_for(effect), effect, statement)
+
+    def _is_touched(self, key: Key) -> bool:
+        """Whether the session's own value was changed: a local one would only hide that."""
+        anything: Key = (key[0], (), False)
+        return self.draft.holds(key) or self.draft.holds(anything) or key in self.draft.kept
 
     def _is_transactional(self, effect: Effect) -> bool:
         if effect.scope_param is not None and _is_true(_value(effect.scope_param, self.params)):
@@ -186,9 +201,23 @@ class Trial:
         if effect.kind in _AT_ONCE or effect.lasting:
             self._now(rule_for(effect), effect, statement)
         else:
-            self.draft.acquire(key, self._judged(rule_for(effect), effect, statement))
+            found = self._judged(rule_for(effect), effect, statement)
+            self.draft.acquire(key, found)
             if effect.by_attempt:
                 self.attempts.append(key)
+            if key[0] in SURVIVES_ROLLBACK and (effect.function or self._has_several):
+                self.lasting.append((key, found))
+
+    @property
+    def _has_several(self) -> bool:
+        return len(self.reading.statements) > 1
+
+    @property
+    def is_lone_lock(self) -> bool:
+        """Whether the text takes one lock and does nothing else: if it fails, it has none."""
+        effects = [effect for one in self.reading.statements for effect in one.effects]
+        is_one = len(effects) == 1 and not self._has_several
+        return is_one and effects[0].kind in _LOCKS and "from" not in self.text.lower()
 
     @property
     def question(self) -> Key | Finding | None:
@@ -209,7 +238,7 @@ class Trial:
             if effect.kind is EffectKind.ADVISORY_LOCK and key[1]:
                 self._unlock(effect, statement)
             return
-        if key in self.draft.kept:
+        if key in self.draft.kept and effect.kind not in _SETTINGS:
             self.draft.forget(key)
             used = replace(effect, verb=Verb.READ)
             self._now(rule_for(used), used, statement)
@@ -227,10 +256,11 @@ class Trial:
             what = f"{subject(effect, statement)} found no such lock"
             self.unlocks.append(replace(found, what=what))
 
-    def _is_readable(self, key: Key, effect: Effect) -> bool:
+    def _is_readable(self, key: Key, effect: Effect, statement: Statement) -> bool:
         """Whether this very transaction made what the statement counts on."""
         if effect.kind is EffectKind.SEQUENCE:
-            return self.draft.drawn
+            text = self.text[statement.start : statement.end]
+            return self.draft.drawn or draws_for_itself(text, effect.function or "", _first(key))
         if effect.kind is EffectKind.HELD_CURSOR:  # the others end with their transaction
             return key not in self.draft.kept
         return self.draft.holds(key)

@@ -16,10 +16,14 @@ class Plan:
 
     `reading` is that of the user's text, `draft` the books as they are if it succeeds.
     `question`: the text does nothing but try for this lock, or unlock one (and this is to
-    be said if there was none); its one value, true or false, decides.
+    be said if there was none); its one value, true or false, decides. `lasting`: what may
+    stay although the text fails, and what is then to be said of it; `is_lone_lock`: it is
+    one lock, which is not held where the failure was to get it.
     """
 
     text: str | None
     reading: Reading
     draft: Page
     question: Key | Finding | None = None
+    lasting: tuple[tuple[Key, Finding | None], ...] = ()
+    is_lone_lock: bool = False

@@ -118,8 +118,8 @@ def test_a_finding_in_words(owner: psycopg.Connection[Any]) -> None:
 
 
 LINES = [
-    "BEGIN\n\n  SET\n    nonsense.of.mine = 1;\nEND",
-    "\n\nBEGIN\n  PERFORM 1;\n  IF true THEN PERFORM set_config('nonsense', '1', false); END IF;\nEND",
+    "BEGIN\n\n  SET\n    nonsense = 1;\nEND",
+    "\n\nBEGIN\n  IF true THEN PERFORM set_config('nonsense', '1', false); END IF;\nEND",
     "DECLARE\r\n  x int;\r\nBEGIN\r\n  PERFORM set_config('nonsense', '1', false);\r\nEND",
     "BEGIN /* a\nb */ PERFORM\n set_config('nonsense', '1', false); END",
 ]
@@ -129,7 +129,6 @@ LINES = [
 def test_lines_are_counted_as_the_server_counts_them(
     body: str, owner: psycopg.Connection[Any]
 ) -> None:
-    body = body.replace("nonsense.of.mine", "nonsense")
     owner.execute(function("lib.f()", body))
     [finding] = pgpoolsafe.audit(owner)
     with pytest.raises(psycopg.errors.UndefinedObject) as caught:
@@ -151,13 +150,11 @@ def test_a_trigger_is_named_once_for_all_its_tables(owner: psycopg.Connection[An
             f"CREATE TRIGGER stamp AFTER INSERT ON lib.{table}"
             " FOR EACH ROW EXECUTE FUNCTION lib.stamp()"
         )
-    assert told(pgpoolsafe.audit(owner)) == [
-        (
-            "LISTEN jobs in lib.stamp() needs a session of its own"
-            " (trigger stamp on lib.items and 2 more)",
-            "lib.stamp(), line 1",
-        )
-    ]
+    what = (
+        "LISTEN jobs in lib.stamp() needs a session of its own"
+        " (trigger stamp on lib.items and 2 more)"
+    )
+    assert told(pgpoolsafe.audit(owner)) == [(what, "lib.stamp(), line 1")]
 
 
 def test_an_event_trigger_is_named(postgres: Postgres, owner: psycopg.Connection[Any]) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import re
+from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -22,18 +26,21 @@ from tests.servers import PgBouncer, Postgres
 QUESTION = r"pg_catalog\.oidvectortypes"
 """What is in the server's log when it was asked for its functions."""
 
+_TRY = (
+    "CREATE FUNCTION lib.try_it(bigint) RETURNS boolean LANGUAGE sql"
+    " AS 'SELECT pg_try_advisory_lock($1)'"
+)
 LOCKS = ";".join(
     [
         function("lib.lock_it(k bigint)", "BEGIN PERFORM pg_advisory_lock(k); END"),
         function("lib.free_it(id bigint)", "BEGIN PERFORM pg_advisory_unlock(id); END"),
-        "CREATE FUNCTION lib.try_it(bigint) RETURNS boolean LANGUAGE sql"
-        " AS 'SELECT pg_try_advisory_lock($1)'",
+        _TRY,
     ]
 )
 
 
 @pytest.fixture
-def caller(owner: psycopg.Connection[Any], postgres: Postgres) -> Any:
+def caller(postgres: Postgres) -> Any:
     """A strict guard that is to know the functions there are at its first statement."""
     with postgres.connect("app", autocommit=True) as conn:
         with install(conn, mode="strict", audit=True):
@@ -145,9 +152,7 @@ def test_each_endpoint_is_asked_once(
     assert questions(postgres, mark) == 1
 
 
-def test_no_statement_waits_where_nothing_is_watched(
-    owner: psycopg.Connection[Any], postgres: Postgres
-) -> None:
+def test_no_statement_waits_where_nothing_is_watched(postgres: Postgres) -> None:
     mark = postgres.log_mark()
     with postgres.connect("app", autocommit=True) as conn:
         with install(conn, audit=True):  # direct, and not strict
@@ -484,3 +489,24 @@ async def test_async_engines_too(owner: psycopg.Connection[Any], pgbouncer: PgBo
             with pytest.raises(SessionStateError):
                 await conn.commit()
     await engine.dispose()
+
+
+def test_the_page_prints_what_it_says(postgres: Postgres, pgbouncer: PgBouncer) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text()
+    shown = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", page, re.M | re.S)
+    assert len(shown) == page.count("```python") == 3
+    engine = sqlalchemy.create_engine(pgbouncer.url())
+    with postgres.connect("app", autocommit=True) as conn:
+        for create in re.findall(r"^```sql\n(.*?)^```$", page, re.M | re.S):
+            conn.execute(create)
+        names = {"pgpoolsafe": pgpoolsafe, "sa": sqlalchemy, "conn": conn, "engine": engine}
+        try:
+            for block, output in shown:
+                printed = io.StringIO()
+                with redirect_stdout(printed):
+                    exec(compile(block, "shop/accounts.py", "exec"), dict(names))
+                assert printed.getvalue() == output
+        finally:
+            pgpoolsafe.uninstall(engine)
+            engine.dispose()
+            conn.execute("DROP FUNCTION log_in, set_tenant, warm_up")

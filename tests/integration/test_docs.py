@@ -31,7 +31,7 @@ URL = "postgresql+psycopg://app@127.0.0.1:6432/shop"
 DSN = "host=127.0.0.1 port=6432 user=app dbname=shop"
 OPTIONS = {
     *("mode", "rules", "pooler", "pool_mode", "prepared", "settings", "trust_comments"),
-    "residue",
+    *("residue", "audit"),
 }
 PREFIX = "PGPOOLSAFE_"
 
@@ -118,12 +118,15 @@ def variables() -> list[dict[str, str]]:
     return [dict(word.split("=", 1) for word in words) for words in lines]
 
 
+_SWITCHES = ("trust_comments", "residue", "audit")
+
+
 def as_option(name: str, value: str) -> tuple[str, Any]:
     """An environment variable as the argument of install() that says the same."""
     option = name.removeprefix(PREFIX).lower()
     if option == "rules":
         return option, dict(pair.split("=") for pair in value.split(","))
-    return option, value != "off" if option in ("trust_comments", "residue") else value
+    return option, value != "off" if option in _SWITCHES else value
 
 
 @pytest.mark.parametrize("environment", variables(), ids=" ".join)

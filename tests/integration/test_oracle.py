@@ -13,6 +13,9 @@ from pglast.parser import ParseError
 
 from pgpoolsafe import Pooler, check
 from pgpoolsafe.effects import EffectKind, Verb
+from pgpoolsafe.judge import Trial
+from pgpoolsafe.rules.policy import Policy
+from pgpoolsafe.session.books import Books
 from pgpoolsafe.sql.reader import read
 from tests.conftest import without
 from tests.oracle.at_hand import servers
@@ -121,6 +124,25 @@ def test_check_finds_what_is_left_and_nothing_else(court: Court, name: str) -> N
 
 def named(left: list[Thing]) -> list[str]:
     return [str(thing) for thing in left]
+
+
+# Where a parameter decides, the value that is sent does.
+
+TRUTHS = "true TRUE t tr tru y ye yes on 1 false f fa n no of off 0".split()
+
+
+@pytest.mark.parametrize("value", [*TRUTHS, " t ", "\tYES\n", None])
+@pytest.mark.parametrize("argument", ["$1", "$1::boolean", "CAST($1 AS bool)", "NOT $1", "($1)"])
+def test_a_parameter_decides_as_it_does_for_the_server(
+    court: Court, argument: str, value: str | None
+) -> None:
+    text = f"SELECT set_config('work_mem', '8MB', {argument})"
+    left = court.residue_with(text, [value])
+    trial = Trial(text, read(text), [value], Books(), Policy(), TRACKS_NOTHING)
+    trial.locate = lambda: None
+    found = [finding.rule for finding in trial.run().findings]
+    # An expression is not evaluated: that it may leave something is said of every value.
+    assert found == (["session-set"] if left or argument == "NOT $1" else [])
 
 
 # The grammar and the scanner, which need no server.

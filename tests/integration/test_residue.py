@@ -67,8 +67,7 @@ def _hidden_code(postgres: Postgres) -> Iterator[None]:
 
 
 def connected(postgres: Postgres, user: str = "app", **options: Any) -> Connection:
-    conn = postgres.connect(user, **{"autocommit": True, **options})
-    return conn
+    return postgres.connect(user, **{"autocommit": True, **options})
 
 
 @pytest.fixture

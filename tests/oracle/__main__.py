@@ -10,16 +10,15 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 from tests.servers import Postgres, ServerMissing
 
 from .at_hand import servers
-from .excuses import MORE, Excuses
+from .excuses import Excuses
+from .figures import Figures
 from .grammar import Grammar
-from .regress import SETTINGS, NoSources, Suite, sources
-from .watching import Disagreement, Tally
+from .regress import NoSources, Suite, sources, watched_server
 
 CACHE = Path(".oracle")
 
@@ -37,7 +36,7 @@ def main() -> int:
             return 2
         print(f"\nPostgreSQL {major}", flush=True)
         failed |= _by_grammar(suite)
-        failed |= _by_server(Postgres(folder, **SETTINGS), suite, excuses, options.scripts)
+        failed |= _by_server(watched_server(folder), suite, excuses, options.scripts)
     if not options.scripts:
         for row in excuses.unused:
             print(f"no longer needed: {row}")
@@ -63,55 +62,15 @@ def _by_grammar(suite: Path) -> bool:
 
 
 def _by_server(server: Postgres, folder: Path, excuses: Excuses, only: list[str]) -> bool:
-    tally, disputed = Tally(), []
-    excused: Counter[tuple[str, str, str]] = Counter()
-    begin = time.monotonic()
+    figures, begin = Figures(excuses), time.monotonic()
     with server:
         for script in Suite(server, folder).run(only):
-            tally.add(script.tally)
-            for found in script.found:
-                excuse = excuses.find(script.name, found)
-                if excuse is None:
-                    disputed.append(found)
-                else:
-                    excused[found.kind, found.verdict, excuse.sort] += 1
-    for found in disputed:
-        print(f"  {found.where} {found.verdict}: {found.subject} :: {_short(found)}")
+            figures.add(script)
     seconds = time.monotonic() - begin
-    print(f"  by the server: {tally.statements} statements in {seconds:.0f} s")
-    _figures(tally, excused, disputed)
-    return bool(disputed)
-
-
-def _figures(
-    tally: Tally, excused: Counter[tuple[str, str, str]], disputed: list[Disagreement]
-) -> None:
-    """Per kind of state: seen, said, beyond the text, recall and precision."""
-    header = ("kind", "seen", "said", "beyond text", "missed", "false", "recall", "precision")
-    print("  " + "{:20}{:>7}{:>7}{:>13}{:>8}{:>7}{:>9}{:>11}".format(*header))
-    wrong = Counter((found.kind, found.verdict) for found in disputed)
-    for kind in sorted({*tally.seen, *tally.said}):
-        beyond = sum(
-            count
-            for (of, verdict, sort), count in excused.items()
-            if of == kind and verdict == "missed" and sort == MORE
-        )
-        missed, false = wrong[kind, "missed"], wrong[kind, "false alarm"]
-        shown = tally.seen[kind] - beyond
-        print(
-            f"  {kind:20}{tally.seen[kind]:7}{tally.said[kind]:7}{beyond:13}{missed:8}{false:7}"
-            f"{_share(shown - missed, shown):>9}{_share(tally.said[kind] - false, tally.said[kind]):>11}"
-        )
-    for (kind, verdict, sort), count in sorted(excused.items()):
-        print(f"  excused: {count:3} {verdict} ({kind}): {sort}")
-
-
-def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.4f}" if whole else "-"
-
-
-def _short(found: Disagreement) -> str:
-    return " ".join(found.text.split())[:120]
+    print(f"  by the server: {figures.tally.statements} statements in {seconds:.0f} s")
+    for line in figures.lines():
+        print(f"  {line}", flush=True)
+    return bool(figures.disputed)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ class Excuses:
     def __init__(self, name: str) -> None:
         lines = (HERE / name).read_text(encoding="utf-8").splitlines()
         rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
-        self.rows = [Excuse(*(cell.strip() for cell in row)) for row in rows]
+        self.rows = [Excuse(place, verdict, subject, why) for place, verdict, subject, why in rows]
         unknown = {row.reason for row in self.rows} - set(REASONS)
         if unknown:
             raise ValueError(f"{name}: unknown reasons {sorted(unknown)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pglast.parser import ParseError
@@ -55,7 +55,9 @@ class Grammar:
         self.counts["effects"] += sum(map(len, trees))
         self.disputed += [f"{where} effects: {pair}" for pair in differences(text)]
 
-    def _compare(self, where: str, what: str, theirs: list[object], ours: list[object]) -> None:
+    def _compare(
+        self, where: str, what: str, theirs: Sequence[object], ours: Sequence[object]
+    ) -> None:
         if theirs != ours:
             both = [(a, b) for a, b in zip(theirs, ours, strict=False) if a != b]
             first = both[0] if both else (len(theirs), len(ours))

@@ -120,7 +120,8 @@ class Script:
         if kind == "backslash":
             return self._command()
         if kind == "variable":
-            return self._variable(found)
+            self._variable(found)
+            return None
         if kind == "end" and not self._depth and not self._blocks:
             self.pos = found.end()
             return self._take(";")

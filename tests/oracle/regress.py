@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.servers import Postgres
 from tests.servers.account import server_account
@@ -25,14 +26,18 @@ from .snapshots import prepare_database
 from .watching import Disagreement, Tally
 from .wire import Wire
 
-PACKAGES = {15: ("postgresql-15", "bookworm"), 18: ("postgresql-18", "forky")}
+PACKAGES = {
+    15: ("postgresql-15", "bookworm"),
+    17: ("postgresql-17", "trixie"),
+    18: ("postgresql-18", "forky"),
+}
 """Major version → Debian's source package and the release that has it."""
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 INSIDE = "src/test/regress/"
 DATABASE = "regression"
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "log_statement": "none",
     "log_min_messages": "fatal",
     "statement_timeout": "30s",
@@ -42,12 +47,21 @@ SETTINGS = {
 }
 
 
+def watched_server(folder: Path) -> Postgres:
+    """A server for the suite, with the programs of a folder."""
+    return Postgres(folder, **SETTINGS)
+
+
 class NoSources(Exception):
     """The suite cannot be had; the message says what is missing."""
 
 
 def sources(major: int, cache: Path) -> Path:
-    """The suite's folder of a version, fetched once into `cache`. Raises NoSources."""
+    """The suite's folder of a version, fetched once into `cache`. Raises NoSources.
+
+    A version that Debian does not have is judged by the suite of the nearest older one.
+    """
+    major = max((known for known in PACKAGES if known <= major), default=min(PACKAGES))
     folder = cache / f"regress-{major}"
     if not (folder / "parallel_schedule").is_file():
         archive = _download(major, cache)
@@ -56,8 +70,6 @@ def sources(major: int, cache: Path) -> Path:
 
 
 def _download(major: int, cache: Path) -> Path:
-    if major not in PACKAGES:
-        raise NoSources(f"no source package is known for PostgreSQL {major}")
     if shutil.which("apt-get") is None or not Path(KEYRING).is_file():
         raise NoSources("the suite comes from Debian's source packages: no apt-get here")
     package, release = PACKAGES[major]
@@ -171,7 +183,12 @@ class Suite:
         """What psql would have, and what the scripts get from the environment."""
         place = str(self.folder)
         return {
-            **{"DBNAME": DATABASE, "USER": "postgres", "HOST": "127.0.0.1"},
-            **{"PORT": str(self.server.port), "dlsuffix": ".so"},
-            **{"abs_srcdir": place, "abs_builddir": place, "libdir": place},
+            "DBNAME": DATABASE,
+            "USER": "postgres",
+            "HOST": "127.0.0.1",
+            "PORT": str(self.server.port),
+            "abs_srcdir": place,
+            "abs_builddir": place,
+            "libdir": place,
+            "dlsuffix": ".so",
         }

@@ -22,7 +22,7 @@ DATABASE = "oracle"
 _CLEAN = (
     "ROLLBACK",
     "RESET SESSION AUTHORIZATION",
-    "RESET ALL; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all();"
+    "RESET ALL; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all()",
     "DISCARD TEMP; DISCARD SEQUENCES",
     "SELECT app.tidy()",
 )
@@ -98,6 +98,15 @@ class Court:
         if text not in self._alone:
             self.try_case(Case(text, "alone"))
         return self._alone[text]
+
+    def residue_with(self, text: str, params: list[str | None]) -> list[Thing]:
+        """What a text leaves that is sent with parameters. It must succeed."""
+        watcher = self.watcher
+        watcher.renew()
+        watcher.wire.execute(text, params)
+        left = held(watcher.look(), watcher.first)
+        self._clean(Case(text, "alone"))
+        return left
 
     @property
     def _options(self) -> str:

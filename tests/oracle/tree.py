@@ -8,7 +8,6 @@ server does with it; code inside strings (DO, EXECUTE) it does not read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from pglast import ast, enums
@@ -17,39 +16,15 @@ from pglast.parser import parse_sql
 from pgpoolsafe.effects import Effect, EffectKind, Scope, Verb
 from pgpoolsafe.sql.reader import read
 
+from .tree_calls import Seen, expressions, names_of, nodes, seen, setting, text_of
+
 K, V = EffectKind, Verb
 
-_LOCKS = {
-    f"pg_{attempt}advisory_{verb}{shared}"
-    for attempt in ("", "try_")
-    for verb in ("lock", "unlock")
-    for shared in ("", "_shared")
-} | {"pg_advisory_unlock_all"}
-_RELEASES = {name for name in _LOCKS if "unlock" in name}
-_READS = {"currval", "lastval"}
-_TRUE = {"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"}
-_ENDING = {"transaction_isolation", "transaction_read_only", "transaction_deferrable"}
 _CHARACTERISTICS = {
     "transaction_isolation": "default_transaction_isolation",
     "transaction_read_only": "default_transaction_read_only",
     "transaction_deferrable": "default_transaction_deferrable",
 }
-_OLD = {"sort_mem": "work_mem", "vacuum_mem": "maintenance_work_mem"}
-_ROLES = {"role", "session_authorization"}
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Seen:
-    """One effect: its kind, what is done, to what ("" if the tree does not show it)."""
-
-    kind: str
-    verb: str
-    name: str
-    local: bool = False
-
-
-def _seen(kind: EffectKind, verb: Verb, name: str = "", *, local: bool = False) -> Seen:
-    return Seen(kind.value, verb.value, name, local)
 
 
 def effects_in_tree(text: str) -> list[set[Seen]]:
@@ -63,68 +38,62 @@ def _statement(node: Any) -> Iterator[Seen]:
         yield from read(node)
 
 
-def _setting(name: str, verb: Verb, *, local: bool = False) -> Iterator[Seen]:
-    name = _OLD.get(name.lower(), name.lower())
-    if name not in _ENDING:
-        yield _seen(K.ROLE if name in _ROLES else K.SETTING, verb, name, local=local)
-
-
 def _set(node: Any) -> Iterator[Seen]:
     kind = enums.VariableSetKind(node.kind)
     if kind is enums.VariableSetKind.VAR_RESET_ALL:
-        yield _seen(K.SETTING, V.RELEASE)
+        yield seen(K.SETTING, V.RELEASE)
     elif kind is enums.VariableSetKind.VAR_SET_MULTI:
         if node.name == "SESSION CHARACTERISTICS":
             for option in node.args:
                 name = _CHARACTERISTICS[option.defname]
-                yield _seen(K.SETTING, V.ACQUIRE, name, local=bool(node.is_local))
+                yield seen(K.SETTING, V.ACQUIRE, name, local=bool(node.is_local))
     else:
         resets = kind in (
             enums.VariableSetKind.VAR_RESET,
             enums.VariableSetKind.VAR_SET_DEFAULT,
         )
-        none = node.name == "role" and _text(next(iter(node.args or ()), None)) == "none"
+        none = node.name == "role" and text_of(next(iter(node.args or ()), None)) == "none"
         verb = V.RELEASE if resets or none else V.ACQUIRE
-        yield from _setting(node.name, verb, local=bool(node.is_local))
+        yield from setting(node.name, verb, local=bool(node.is_local))
 
 
 def _listen(node: Any) -> Iterator[Seen]:
-    yield _seen(K.CHANNEL, V.ACQUIRE, node.conditionname)
+    yield seen(K.CHANNEL, V.ACQUIRE, node.conditionname)
 
 
 def _unlisten(node: Any) -> Iterator[Seen]:
-    yield _seen(K.CHANNEL, V.RELEASE, node.conditionname or "")
+    yield seen(K.CHANNEL, V.RELEASE, node.conditionname or "")
 
 
 def _prepare(node: Any) -> Iterator[Seen]:
-    yield _seen(K.PREPARED_STATEMENT, V.ACQUIRE, node.name)
+    yield seen(K.PREPARED_STATEMENT, V.ACQUIRE, node.name)
 
 
 def _execute(node: Any) -> Iterator[Seen]:
-    yield _seen(K.PREPARED_STATEMENT, V.READ, node.name)
-    yield from _expressions(node.params)
+    yield seen(K.PREPARED_STATEMENT, V.READ, node.name)
+    yield from expressions(node.params)
 
 
 def _deallocate(node: Any) -> Iterator[Seen]:
-    yield _seen(K.PREPARED_STATEMENT, V.RELEASE, node.name or "")
+    yield seen(K.PREPARED_STATEMENT, V.RELEASE, node.name or "")
 
 
 def _declare(node: Any) -> Iterator[Seen]:
     if node.options & enums.CURSOR_OPT_HOLD:
-        yield _seen(K.HELD_CURSOR, V.ACQUIRE, node.portalname)
-    yield from _expressions(node.query)
+        yield seen(K.HELD_CURSOR, V.ACQUIRE, node.portalname)
+    yield from expressions(node.query)
 
 
 def _close(node: Any) -> Iterator[Seen]:
-    yield _seen(K.HELD_CURSOR, V.RELEASE, node.portalname or "")
+    yield seen(K.HELD_CURSOR, V.RELEASE, node.portalname or "")
 
 
 def _fetch(node: Any) -> Iterator[Seen]:
-    yield _seen(K.HELD_CURSOR, V.READ, node.portalname)
+    yield seen(K.HELD_CURSOR, V.READ, node.portalname)
 
 
 def _load(node: Any) -> Iterator[Seen]:
-    yield _seen(K.LIBRARY, V.ACQUIRE, node.filename)
+    yield seen(K.LIBRARY, V.ACQUIRE, node.filename)
 
 
 def _discard(node: Any) -> Iterator[Seen]:
@@ -135,21 +104,18 @@ def _discard(node: Any) -> Iterator[Seen]:
         enums.DiscardMode.DISCARD_TEMP: "temp",
     }
     name = names[enums.DiscardMode(node.target)]
-    yield _seen(K.EVERYTHING, V.RELEASE, name)
+    yield seen(K.EVERYTHING, V.RELEASE, name)
     if name == "temp":
-        yield _seen(K.TEMP_OBJECT, V.RELEASE)
-
-
-# Temporary objects
+        yield seen(K.TEMP_OBJECT, V.RELEASE)
 
 
 def _relation(rel: Any, drops: bool = False) -> Iterator[Seen]:
     if rel.relpersistence == "t" or (rel.schemaname or "").startswith("pg_temp"):
-        yield _seen(K.TEMP_OBJECT, V.ACQUIRE, rel.relname, local=drops)
+        yield seen(K.TEMP_OBJECT, V.ACQUIRE, rel.relname, local=drops)
 
 
 def _drops(oncommit: Any) -> bool:
-    return oncommit == enums.OnCommitAction.ONCOMMIT_DROP
+    return oncommit is enums.OnCommitAction.ONCOMMIT_DROP
 
 
 def _create(node: Any) -> Iterator[Seen]:
@@ -165,7 +131,7 @@ def _create_as(node: Any) -> Iterator[Seen]:
     if isinstance(node.query, ast.ExecuteStmt):
         yield from _execute(node.query)
     elif not node.into.skipData:
-        yield from (one for one in _expressions(node.query) if _outlives_filling(node, one))
+        yield from (one for one in expressions(node.query) if _outlives_filling(node, one))
 
 
 def _outlives_filling(node: Any, one: Seen) -> bool:
@@ -178,9 +144,9 @@ def _view(node: Any) -> Iterator[Seen]:
     found = list(_relation(node.view))
     if not found and any(
         (range_var.schemaname or "").startswith("pg_temp")
-        for range_var in _all(node.query, ast.RangeVar)
+        for range_var in nodes(node.query, ast.RangeVar)
     ):
-        found = [_seen(K.TEMP_OBJECT, V.ACQUIRE, node.view.relname)]
+        found = [seen(K.TEMP_OBJECT, V.ACQUIRE, node.view.relname)]
     yield from found
 
 
@@ -194,14 +160,14 @@ def _composite(node: Any) -> Iterator[Seen]:
 
 def _import(node: Any) -> Iterator[Seen]:
     if node.local_schema.startswith("pg_temp"):
-        yield _seen(K.TEMP_OBJECT, V.ACQUIRE)
+        yield seen(K.TEMP_OBJECT, V.ACQUIRE)
 
 
 def _named(field: str) -> Callable[[Any], Iterator[Seen]]:
     def read(node: Any) -> Iterator[Seen]:
         names = [part.sval for part in getattr(node, field) or ()]
         if len(names) > 1 and names[-2].startswith("pg_temp"):
-            yield _seen(K.TEMP_OBJECT, V.ACQUIRE, names[-1])
+            yield seen(K.TEMP_OBJECT, V.ACQUIRE, names[-1])
 
     return read
 
@@ -218,12 +184,12 @@ _NEVER_BARE = {
 def _drop(node: Any) -> Iterator[Seen]:
     kind = enums.ObjectType(node.removeType)
     for thing in node.objects:
-        parts = _names(thing)
+        parts = names_of(thing)
         if not parts or kind not in _IN_SCHEMAS:
             continue
         temporary = len(parts) > 1 and parts[-2].startswith("pg_temp")
         if temporary or (len(parts) == 1 and kind not in _NEVER_BARE):
-            yield _seen(K.TEMP_OBJECT, V.RELEASE, parts[-1])
+            yield seen(K.TEMP_OBJECT, V.RELEASE, parts[-1])
 
 
 _IN_SCHEMAS = _NEVER_BARE | {
@@ -235,31 +201,18 @@ _IN_SCHEMAS = _NEVER_BARE | {
 }
 
 
-def _names(thing: Any) -> list[str]:
-    if isinstance(thing, ast.ObjectWithArgs):
-        return _names(thing.objname)
-    if isinstance(thing, ast.TypeName):
-        return _names(thing.names)
-    if isinstance(thing, (tuple, list)):
-        return [part.sval for part in thing if isinstance(part, ast.String)]
-    return []
-
-
-# Queries
-
-
 def _explain(node: Any) -> Iterator[Seen]:
     options = [option for option in node.options or () if option.defname in ("analyze", "analyse")]
     analyzes = bool(options) and _is_on(options[-1].arg)
     query = node.query
     if isinstance(query, ast.DeclareCursorStmt):
-        yield from _expressions(query.query) if analyzes else ()
+        yield from expressions(query.query) if analyzes else ()
     elif analyzes:
         yield from _statement(query)
     else:
         inner = query.query if isinstance(query, ast.CreateTableAsStmt) else query
         if isinstance(inner, ast.ExecuteStmt):
-            yield _seen(K.PREPARED_STATEMENT, V.READ, inner.name)
+            yield seen(K.PREPARED_STATEMENT, V.READ, str(inner.name))
 
 
 def _is_on(arg: Any) -> bool:
@@ -277,14 +230,14 @@ def _select(node: Any) -> Iterator[Seen]:
         into = leftmost.intoClause
     if into is not None:
         yield from _relation(into.rel)
-    yield from _expressions(node)
+    yield from expressions(node)
 
 
 def _alter_table(node: Any) -> Iterator[Seen]:
     for command in node.cmds:
         changed = command.def_
         if command.subtype == enums.AlterTableType.AT_AlterColumnType:
-            yield from _expressions(getattr(changed, "raw_default", None))
+            yield from expressions(getattr(changed, "raw_default", None))
         elif command.subtype == enums.AlterTableType.AT_AddColumn:
             yield from _constraints(changed.constraints or ())
         elif command.subtype == enums.AlterTableType.AT_AddConstraint:
@@ -295,135 +248,7 @@ def _constraints(added: Iterable[ast.Constraint]) -> Iterator[Seen]:
     """What is evaluated for the rows that are there: defaults, and checks but NOT VALID."""
     for one in added:
         if not one.skip_validation:
-            yield from _expressions(one.raw_expr)
-
-
-def _expressions(node: Any) -> Iterator[Seen]:
-    """Every function called and every pg_settings updated, where it is executed."""
-    for call in _all(node, ast.FuncCall):
-        yield from _call(call)
-    for update in _all(node, ast.UpdateStmt):
-        relation = update.relation
-        if relation.relname == "pg_settings" and relation.schemaname in (None, "pg_catalog"):
-            names = sorted(_named_in(update.whereClause))
-            for name in names or [""]:
-                yield from _setting(name, V.ACQUIRE)
-
-
-def _named_in(where: Any) -> set[str]:
-    """The names that `name = 'x'` and `name IN ('x', …)` tell, one condition among ANDs."""
-    if isinstance(where, ast.BoolExpr) and where.boolop == enums.BoolExprType.AND_EXPR:
-        return {name for condition in where.args for name in _named_in(condition)}
-    usual = (enums.A_Expr_Kind.AEXPR_OP, enums.A_Expr_Kind.AEXPR_IN)
-    if not isinstance(where, ast.A_Expr) or where.kind not in usual:
-        return set()
-    if _names(getattr(where.lexpr, "fields", ()))[-1:] != ["name"] or _names(where.name) != ["="]:
-        return set()
-    operands = where.rexpr if isinstance(where.rexpr, tuple) else (where.rexpr,)
-    return {text for text in map(_text, operands) if text is not None}
-
-
-def _call(call: Any) -> Iterator[Seen]:
-    *schema, name = _names(call.funcname)
-    if schema[-1:] not in ([], ["pg_catalog"]):
-        return
-    if name in _LOCKS:
-        yield _seen(K.ADVISORY_LOCK, V.RELEASE if name in _RELEASES else V.ACQUIRE)
-    elif name in _READS:
-        yield _seen(K.SEQUENCE, V.READ)
-    elif name == "setseed":
-        yield _seen(K.SESSION_FUNCTION, V.ACQUIRE)
-    elif name == "set_config" and len(call.args or ()) == 3:
-        yield from _set_config(call.args)
-
-
-def _set_config(args: Any) -> Iterator[Seen]:
-    known = {0: "setting_name", 1: "new_value", 2: "is_local"}
-    given = {
-        arg.name if isinstance(arg, ast.NamedArgExpr) else known[at]: arg
-        for at, arg in enumerate(args)
-    }
-    name, value, local = (_bare(given.get(argument)) for argument in known.values())
-    if name is None or value is None or local is None:
-        return
-    text = _text(name) or ""
-    resets = getattr(value, "isnull", False) or (text == "role" and _text(value) == "none")
-    verb = V.RELEASE if resets else V.ACQUIRE
-    yield from _setting(text, verb, local=_is_true(local))
-
-
-def _bare(arg: Any) -> Any:
-    while isinstance(arg, (ast.NamedArgExpr, ast.TypeCast)):
-        arg = arg.arg
-    return arg
-
-
-def _text(node: Any) -> str | None:
-    node = _bare(node)
-    value = node.val if isinstance(node, ast.A_Const) else None
-    return value.sval if isinstance(value, ast.String) else None
-
-
-def _is_true(node: Any) -> bool:
-    value = node.val if isinstance(node, ast.A_Const) else None
-    if isinstance(value, ast.Boolean):
-        return bool(value.boolval)
-    if isinstance(value, ast.Integer):
-        return value.ival == 1
-    return (_text(node) or "").strip().lower() in _TRUE
-
-
-def _all(node: Any, wanted: type) -> Iterator[Any]:
-    """Every node of a type that is executed; a SELECT in WITH that nobody uses is not."""
-    stack = [node]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, (tuple, list)):
-            stack.extend(item)
-        elif isinstance(item, ast.Node):
-            if isinstance(item, wanted):
-                yield item
-            idle = _idle(item)
-            stack.extend(getattr(item, field) for field in item if field not in idle)
-            if idle:
-                stack.extend(_live_ctes(item))
-
-
-def _idle(item: Any) -> tuple[str, ...]:
-    return ("withClause",) if getattr(item, "withClause", None) is not None else ()
-
-
-def _live_ctes(item: Any) -> Iterator[Any]:
-    """The bodies of WITH that run: what modifies data, and what is referred to."""
-    ctes = list(item.withClause.ctes)
-    used = _tables([getattr(item, field) for field in item if field != "withClause"])
-    changed = True
-    live: list[Any] = []
-    while changed:
-        changed = False
-        for cte in [c for c in ctes if c not in live]:
-            reads = isinstance(cte.ctequery, ast.SelectStmt)
-            if not reads or cte.ctename in used:
-                live.append(cte)
-                used |= _tables(cte.ctequery)
-                changed = True
-    for cte in live:
-        yield cte.ctequery
-
-
-def _tables(node: Any) -> set[str]:
-    return {found.relname for found in _everything(node) if isinstance(found, ast.RangeVar)}
-
-
-def _everything(node: Any) -> Iterator[Any]:
-    stack = [node]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, (tuple, list)):
-            stack.extend(item)
-        elif isinstance(item, ast.Node):
-            yield item
-            stack.extend(getattr(item, field) for field in item)
+            yield from expressions(one.raw_expr)
 
 
 _STATEMENTS: dict[type, Callable[[Any], Iterator[Seen]]] = {
@@ -458,12 +283,12 @@ _STATEMENTS: dict[type, Callable[[Any], Iterator[Seen]]] = {
     ast.ExplainStmt: _explain,
     ast.SelectStmt: _select,
     ast.AlterTableStmt: _alter_table,
-    ast.InsertStmt: _expressions,
-    ast.UpdateStmt: _expressions,
-    ast.DeleteStmt: _expressions,
-    ast.MergeStmt: _expressions,
-    ast.CopyStmt: _expressions,
-    ast.CallStmt: _expressions,
+    ast.InsertStmt: expressions,
+    ast.UpdateStmt: expressions,
+    ast.DeleteStmt: expressions,
+    ast.MergeStmt: expressions,
+    ast.CopyStmt: expressions,
+    ast.CallStmt: expressions,
 }
 
 
@@ -501,4 +326,4 @@ _UNNAMED = frozenset({K.ADVISORY_LOCK, K.SEQUENCE, K.SESSION_FUNCTION})
 
 def _in_words(effect: Effect) -> Seen:
     name = "" if effect.kind in _UNNAMED else effect.name
-    return _seen(effect.kind, effect.verb, name, local=effect.scope is Scope.TRANSACTION)
+    return seen(effect.kind, effect.verb, name, local=effect.scope is Scope.TRANSACTION)

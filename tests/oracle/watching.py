@@ -77,6 +77,10 @@ class Watcher:
     def _look(self) -> State | None:
         return snapshot(self.wire, self.custom)
 
+    def look(self) -> State:
+        """The state of the session, which can be asked now."""
+        return self._look() or {}
+
     def renew(self) -> None:
         """Begin anew on a session that is as it should be at the start."""
         self.before = self.first = self._look() or {}

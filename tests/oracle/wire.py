@@ -54,7 +54,8 @@ class Wire:
         """Send one text; `copy_data` gives what COPY FROM STDIN wants."""
         self.pg.send_query(text.encode("utf-8", "surrogateescape"))
         tags: list[str] = []
-        error, row, cells = None, None, ()
+        error, row = None, None
+        cells: tuple[str, ...] = ()
         while (result := self.pg.get_result()) is not None:
             status = result.status
             if status == ExecStatus.COPY_IN:
@@ -85,6 +86,13 @@ class Wire:
         error = self.run(text).error
         if error is not None:
             raise psycopg.DatabaseError(error)
+
+    def execute(self, text: str, params: list[str | None]) -> None:
+        """Run one statement with parameters, as text; raises psycopg.DatabaseError."""
+        values = [None if param is None else param.encode() for param in params]
+        result = self.pg.exec_params(text.encode(), values)
+        if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+            raise psycopg.DatabaseError(result.get_error_message())
 
     def close(self) -> None:
         self.pg.finish()

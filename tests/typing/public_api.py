@@ -26,6 +26,7 @@ from pgpoolsafe import (
     SessionStateWarning,
     WrongEndpointError,
     allow,
+    audit,
     check,
     install,
     residue,
@@ -61,6 +62,8 @@ def options(engine: sqlalchemy.Engine) -> None:
     )
     install(engine, mode=None, rules=None, pooler=None, pool_mode=None, prepared=None)
     install(engine, settings=None, trust_comments=None)
+    install(engine, audit=True)
+    install(engine, audit="yes")  # type: ignore[arg-type]
     install(engine, mode="strict", residue=True)
     install(engine, mode="strict", residue="statement")
     install(engine, residue=1.5)  # type: ignore[arg-type]
@@ -98,6 +101,9 @@ def looking(
         assert_type([str(thing) for thing in found], list[str])
         assert_type(found.drawn, bool | None)
     residue("dbname=shop")  # type: ignore[call-overload]
+    assert_type(audit(conn), list[Finding])
+    assert_type(audit(connection), list[Finding])
+    audit("dbname=shop")  # type: ignore[call-overload]
 
 
 async def looking_later(
@@ -105,6 +111,8 @@ async def looking_later(
 ) -> None:
     assert_type(await residue(conn), Residue)
     assert_type(await residue(connection), Residue)
+    assert_type(await audit(conn), list[Finding])
+    assert_type(await audit(connection), list[Finding])
 
 
 def findings(finding: Finding, rule: Rule) -> None:

@@ -37,13 +37,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "check": ("guard", "judge", "poolers", "rules", "session", "sql"),
     "blame": ("guard", "judge", "poolers", "rules", "session"),
     "drivers": ("blame", "guard", "plan", "poolers", "rules", "session", "sql"),
-    "install": ("drivers", "poolers", "rules"),
+    "installation": ("drivers", "poolers", "rules"),
+    "install": ("drivers", "installation", "rules"),
     "startup_options": ("poolers", "rules"),
     "endpoint_check": ("poolers",),
     "checkup": ("poolers", "startup_options"),
 }
 
-FREE_OF_DRIVERS = tuple(part for part in MAY_IMPORT if part not in ("drivers", "install"))
+FREE_OF_DRIVERS = tuple(part for part in MAY_IMPORT if part not in ("drivers", "install", "installation"))
 
 
 def part_of(module: str) -> str:

@@ -208,7 +208,7 @@ def test_strict_stops_it_before_it_is_sent_and_keeps_the_books() -> None:
     line.send("BEGIN", "SELECT pg_advisory_lock(1)")
     with pytest.raises(SessionStateError):
         line.send("ROLLBACK")
-    assert line.guard.undo_text() == "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all()"
+    assert line.guard.undo_text() == "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock(1)"
 
 
 def test_strict_on_a_direct_connection_judges_as_behind_pgbouncer() -> None:
@@ -337,15 +337,18 @@ UNDO: list[tuple[list[str], str]] = [
     (["PREPARE p AS SELECT 1"], 'ROLLBACK; DEALLOCATE "p"'),
     (['PREPARE "a""b" AS SELECT 1'], 'ROLLBACK; DEALLOCATE "a""b"'),
     (["PREPARE p AS SELECT 1", "DEALLOCATE p"], "ROLLBACK"),
-    (["SELECT pg_advisory_lock(1)"], "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all()"),
-    (["SELECT pg_advisory_lock(1)", "SELECT pg_advisory_lock_shared(1)", "PREPARE p AS SELECT 1"],
-     'ROLLBACK; DEALLOCATE "p"; SELECT pg_catalog.pg_advisory_unlock_all()'),
+    (["SELECT pg_advisory_lock(1)"], "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock(1)"),
+    (["PREPARE p AS SELECT 1", "SELECT pg_advisory_lock(1)", "SELECT pg_advisory_lock_shared(1)"],
+     "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock(1);"
+     ' SELECT pg_catalog.pg_advisory_unlock_shared(1); DEALLOCATE "p"'),
+    (["SELECT pg_advisory_lock(1)", "SELECT pg_advisory_lock(1)"],
+     "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock(1); SELECT pg_catalog.pg_advisory_unlock(1)"),
     (["SELECT pg_advisory_lock(1)", "SELECT pg_advisory_unlock(1)"], "ROLLBACK"),
     (["SELECT pg_replication_origin_session_setup('o')"],
      "ROLLBACK; SELECT pg_catalog.pg_replication_origin_session_reset()"),
     (["SELECT dblink_connect('c', '')"], "ROLLBACK"),
     (["SAVEPOINT s", "SELECT pg_advisory_lock(1)", "ROLLBACK TO s"],
-     "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_all()"),
+     "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock(1)"),
 ]  # fmt: skip
 
 
@@ -360,8 +363,9 @@ def test_what_is_allowed_is_not_undone() -> None:
     with allow("advisory-lock", "sql-prepare"):
         line.send("SELECT pg_advisory_lock(1)", "PREPARE p AS SELECT 1")
     assert line.guard.undo_text() == "ROLLBACK"
-    # There is no way to release all locks but one: then none is.
-    assert line.send("SELECT pg_advisory_lock_shared(1)").guard.undo_text() == "ROLLBACK"
+    assert line.send("SELECT pg_advisory_lock_shared(1)").guard.undo_text() == (
+        "ROLLBACK; SELECT pg_catalog.pg_advisory_unlock_shared(1)"
+    )
 
 
 # a failure of our own

@@ -241,9 +241,8 @@ def test_only_the_parameters_that_an_effect_names_decide(
     text: str, first: list[Any], second: list[Any]
 ) -> None:
     named = decisive(effects(text))
-    mixed = [
-        old if at in named else new for at, (old, new) in enumerate(zip(first, second, strict=True))
-    ]
+    pairs = enumerate(zip(first, second, strict=True))
+    mixed = [old if at in named else new for at, (old, new) in pairs]
     assert verdict(text, mixed) == verdict(text, first)
 
 

@@ -7,6 +7,7 @@ refusal leaves no transaction open.
 
 from __future__ import annotations
 
+import re
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterable
@@ -42,6 +43,7 @@ FATAL_ERROR = pq.ExecStatus.FATAL_ERROR
 Gen = Generator[Any, Any, Any]
 Send = Callable[[Any], Gen]
 
+_DO = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*do\b", re.IGNORECASE | re.DOTALL)
 _ENDS = frozenset({b"COMMIT", b"ROLLBACK"})
 
 
@@ -91,6 +93,9 @@ def _statement(cursor: Any, seat: Any, query: Any, params: Any, send: Send, pref
     if text is None:
         return send(query)
     text = prefix + text
+    is_do = params is not None and "%%" in text and _DO.match(text) is not None
+    if is_do:  # psycopg takes %% for %, and in a body that is format('… %I …')
+        text = text.replace("%%", "%")
     reading = guard.read(text)
     is_plain = not guard.is_wary_of(text)
     if reading is PLAIN and is_plain:
@@ -107,7 +112,7 @@ def _statement(cursor: Any, seat: Any, query: Any, params: Any, send: Send, pref
             params,
             in_block=in_block,
             failed=conn.pgconn.transaction_status == INERROR,
-            editable=not isinstance(query, Template),
+            editable=not (is_do or isinstance(query, Template)),
         )
     except (SessionStateError, SessionStateWarning) as error:
         if not ends_transaction(reading):
@@ -295,14 +300,16 @@ def _refuse_end(
 
     An exception that is already on its way is never masked: then it becomes a warning.
     """
+    undo = guard.undo_text().encode(conn.pgconn._encoding)
+    guard.books.end()
     if conn._pipeline:
         yield from conn._pgpoolsafe_exec_command(b"ROLLBACK")
     elif conn.pgconn.transaction_status != IDLE:
-        conn.pgconn.send_query(guard.undo_text().encode(conn.pgconn._encoding))
-        for result in (yield from execute(conn.pgconn)):
-            if result.status == FATAL_ERROR:
-                raise error_from_result(result, encoding=conn.pgconn._encoding) from error
-    guard.books.end()
+        conn.pgconn.send_query(undo)
+        # What follows the ROLLBACK may find nothing to release; that is no error of the user's.
+        rolled_back = (yield from execute(conn.pgconn))[0]
+        if rolled_back.status == FATAL_ERROR:
+            raise error_from_result(rolled_back, encoding=conn.pgconn._encoding) from error
     getattr(conn, ATTRIBUTE, RETIRED).refused = True
     conn._tpc = None  # a refused PREPARE TRANSACTION is over, nothing is prepared
     conn._prepared.clear()
@@ -332,7 +339,7 @@ def _text(conn: Any, query: Any) -> str | None:
     if isinstance(query, str):
         return query
     if isinstance(query, bytes):
-        return query.decode(conn.pgconn._encoding, "replace")
+        return query.decode(conn.pgconn._encoding, "surrogateescape")
     if isinstance(query, sql.Composable):
         return query.as_string(conn)
     if isinstance(query, Template):
@@ -344,4 +351,6 @@ def _text(conn: Any, query: Any) -> str | None:
 
 def _like(conn: Any, query: Any, text: str) -> Any:
     """A text in the type of the user's query."""
-    return text.encode(conn.pgconn._encoding) if isinstance(query, bytes) else text
+    if isinstance(query, bytes):
+        return text.encode(conn.pgconn._encoding, "surrogateescape")
+    return text

@@ -19,6 +19,7 @@ class _Block(NamedTuple):
     """What is allowed inside the innermost block, and the block around it."""
 
     names: frozenset[str]
+    owner: allow
     outer: _Block | None
 
 
@@ -34,13 +35,24 @@ def allowed_now() -> frozenset[str]:
 
 def check_names(names: Iterable[str], *, where: str) -> frozenset[str]:
     """The names as a set; ConfigurationError on one that is no rule, with the known ones."""
-    names = frozenset(names)
-    unknown = sorted(map(repr, names - RULES.keys()))
+    names = list(names)
+    unknown = sorted(
+        {repr(name) for name in names if not isinstance(name, str) or name not in RULES}
+    )
     if unknown:
         raise ConfigurationError(
             f"{where}: unknown rule {', '.join(unknown)}; known rules: {', '.join(RULES)}"
         )
-    return names
+    return frozenset(names)
+
+
+def _without(block: _Block | None, owner: allow) -> _Block | None:
+    """The blocks without the innermost of one owner: blocks may end in any order."""
+    if block is None or block.owner is owner:
+        return block and block.outer
+    outer = _without(block.outer, owner)
+    names = block.owner.rules | (outer.names if outer else _NOTHING)
+    return _Block(names, block.owner, outer)
 
 
 class allow:
@@ -63,7 +75,7 @@ class allow:
 
     def __enter__(self) -> allow:
         outer = _block.get()
-        _block.set(_Block(self.rules | (outer.names if outer else _NOTHING), outer))
+        _block.set(_Block(self.rules | (outer.names if outer else _NOTHING), self, outer))
         return self
 
     def __exit__(
@@ -72,8 +84,7 @@ class allow:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        block = _block.get()
-        _block.set(block.outer if block else None)
+        _block.set(_without(_block.get(), self))
 
     async def __aenter__(self) -> allow:
         return self.__enter__()

@@ -185,8 +185,9 @@ STATEMENTS = {
                 conn.execute("DO $$BEGIN EXECUTE format('SELECT %s', '1'); END$$")
         """,
         undetected="""
-            Functions, procedures and triggers of the database, in whatever language: their
-            code is not in the text that calls them. Only DO blocks are looked into.
+            Functions and procedures of the database, unless `install(audit=True)` has asked
+            for [their code](../audit.md), which is not in the text that calls them; triggers.
+            Without it only DO blocks are looked into.
         """,
     ),
     "unreadable-statement": Page.of(

@@ -28,7 +28,9 @@ Key = tuple[EffectKind, tuple[str, ...], bool]
 """Kind, name (lock arguments, cursor, …) and whether a lock is shared."""
 
 # What a later transaction of the client may come back to by its name.
-REMEMBERED = frozenset({EffectKind.TEMP_OBJECT, EffectKind.HELD_CURSOR})
+REMEMBERED = frozenset(
+    {EffectKind.TEMP_OBJECT, EffectKind.HELD_CURSOR, EffectKind.SETTING, EffectKind.ROLE}
+)
 
 # Before the name of what was undone rather than made; no name in PostgreSQL is empty.
 _UNDONE = ""
@@ -145,7 +147,7 @@ class Books(Generic[M]):
         `committed`: what it made and did not undo is kept.
         """
         if committed and self.undoable:
-            named = (key for key in self.undoable if key[1] and key[1][0] != _UNDONE)
+            named = (key for key in self.undoable if key[1][:1] != (_UNDONE,))
             self.kept |= {key for key in named if key[0] in REMEMBERED}
         self.in_block = in_block
         self.drawn = False

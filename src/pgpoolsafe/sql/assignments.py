@@ -18,6 +18,9 @@ TRANSACTION_ONLY = frozenset(
 )
 """Settings that end with the transaction however they are set."""
 
+_OF_LATER_TRANSACTIONS = frozenset(f"default_{name}" for name in TRANSACTION_ONLY)
+"""Settings that are read when a transaction begins: a local form would do nothing."""
+
 ROLES = frozenset({"role", "session_authorization"})
 """Settings that say who one is: effects of the kind ROLE."""
 
@@ -53,6 +56,10 @@ def setting_effect(effect: Effect, name: Part) -> tuple[Effect, ...]:
     known = _OLD_NAMES.get(known, known)
     if known in TRANSACTION_ONLY:
         return ()
+    if known == "seed":  # as setseed(): nothing undoes it, not even the end of SET LOCAL
+        return (replace(effect, key=(known,), scope=Scope.SESSION, edits=None, lasting=True),)
+    if known in _OF_LATER_TRANSACTIONS and effect.edits:
+        effect = replace(effect, edits=None)
     kind = EffectKind.ROLE if known in ROLES else EffectKind.SETTING
     return (replace(effect, kind=kind, key=() if known == UNKNOWN else (known,)),)
 
@@ -189,7 +196,7 @@ def read_reset(phrase: Phrase) -> tuple[Effect, ...]:
     if words.skip_all("transaction", "isolation", "level"):
         return ()
     name, suffix = _reset_name(words)
-    if name is None:
+    if not name:  # or one that cannot be told
         return ()
     end = words.token(-1).end
     form = Form(Scope.SESSION, (to_local, Edit(end, end, suffix)))

@@ -51,13 +51,14 @@ class Called(Effect):
 class Code:
     """What one body does.
 
-    `draws`: it may draw a sequence value; `allowed`: the rules named by its
-    `pgpoolsafe: allow` comments; `is_wrapper`: it is one statement, so that its result
-    can be that of the one function that it calls.
+    `drawn_from`: where in the body the first statement begins that may draw a sequence
+    value, None if none does; `allowed`: the rules named by its `pgpoolsafe: allow`
+    comments; `is_wrapper`: it is one statement, so that its result can be that of the one
+    function that it calls.
     """
 
     pieces: tuple[Piece, ...] = ()
-    draws: bool = False
+    drawn_from: int | None = None
     allowed: frozenset[str] = frozenset()
     is_wrapper: bool = False
 
@@ -74,8 +75,10 @@ def read_code(routine: Routine, callables: Callables) -> Code:
         for phrase, effect in found
         if effect.scope is not Scope.TRANSACTION and _can_run(effect, routine)
     )
-    draws = draws_sequence(Phrase(code, 0, len(code.tokens)), "")
-    return Code(pieces, draws, code.allowed, _is_wrapper(code))
+    draws = (phrase for phrase in statements(code) if draws_sequence(phrase, ""))
+    first = next(draws, None)
+    drawn_from = None if first is None else code.tokens[first.lo].start
+    return Code(pieces, drawn_from, code.allowed, _is_wrapper(code))
 
 
 def _piece(code: Source, phrase: Phrase, effect: Effect) -> Piece:
@@ -93,8 +96,8 @@ def _can_run(effect: Effect, routine: Routine) -> bool:
 
 
 def _is_wrapper(code: Source) -> bool:
-    first_of_the_rest = islice(statements(code), 1, None)
-    return all(code.code(phrase.lo) == "end" for phrase in first_of_the_rest)
+    rest = islice(statements(code), 1, None)
+    return all([token.code for token in phrase.tokens[:2]] == ["end"] for phrase in rest)
 
 
 def _bind(code: Source, routine: Routine) -> None:

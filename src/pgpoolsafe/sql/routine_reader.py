@@ -12,7 +12,7 @@ from ..effects import Effect, Reading
 from .calls import Call
 from .functions import BUILT_IN, Callables, built_in_effects
 from .reader import read, read_for, remember
-from .routine_triage import Words, words_of
+from .routine_triage import Words
 from .routines import Analysis, Summary
 from .stored import Routine
 
@@ -42,7 +42,7 @@ class RoutineReader:
 
     def _may_call(self, text: str) -> bool:
         low = text.lower()
-        return 'u&"' in low or bool(self._names.found_in(low, words_of(low)))
+        return 'u&"' in low or self._names.are_in(low)
 
     def _effects(self, call: Call) -> tuple[Effect, ...]:
         analysis = self._analysis

@@ -35,6 +35,10 @@ _SET = re.compile(r"(?:^|;|\*/|>>|--[^\n\r]*[\n\r]|\b(?:begin|atomic|then|else|l
 _ANYWHERE = ("pg_temp_", 'u&"')
 
 
+# So many names are looked for one by one, which is quicker than to cut a text into words.
+_FEW = 64
+
+
 class Words:
     """Finds names in texts: those that are words by their words, any other as it is written."""
 
@@ -53,6 +57,13 @@ class Words:
         found = {name for word in self._by_word.keys() & words for name in self._by_word[word]}
         found.update(name for spelled, name in self._others.items() if spelled in low)
         return frozenset(found)
+
+    def are_in(self, low: str) -> bool:
+        """Whether a text in lower case may hold any of them."""
+        few = (*self._by_word, *self._others) if len(self._by_word) < _FEW else ()
+        if few and not any(name in low for name in few):
+            return False
+        return bool(self.found_in(low, words_of(low)))
 
     def __bool__(self) -> bool:
         return bool(self._by_word or self._others)
@@ -73,7 +84,8 @@ def worth_reading(routines: Sequence[Routine]) -> tuple[frozenset[int], frozense
         low = (routine.body or "").lower()
         words = words_of(low)
         mentions.append(names.found_in(low, words))
-        if routine.language not in LANGUAGES or _tells(low, words):
+        unknown = routine.language not in LANGUAGES or routine.body is None
+        if unknown or _tells(low, words):
             telling.add(index)
         if not _DRAWS.isdisjoint(words):
             drawing.add(index)

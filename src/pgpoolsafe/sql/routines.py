@@ -115,7 +115,7 @@ class Analysis:
         self._names = self.directory.names_of(read) | BUILT_IN.names
         self._drawing = self.directory.names_of(drawing) | BUILT_IN.drawing
         self._codes = [
-            self._code(routine) if at in read else Code(draws=at in drawing)
+            self._code(routine) if at in read else Code(drawn_from=0 if at in drawing else None)
             for at, routine in enumerate(stored.routines)
         ]
         self.summaries = [Summary() for _ in self._codes]
@@ -157,12 +157,15 @@ class Analysis:
             replace(piece, effect=effect)
             for piece in code.pieces
             for effect in self._effects(piece.effect, index, ranks)
-            if not self._lets(effect, code.allowed) and not _is_refused(effect, routine)
+            if not (
+                self._lets(effect, code.allowed)
+                or _is_refused(effect, routine)
+                or _is_drawn_before(piece, effect, code)
+            )
         ]
         if not code.is_wrapper:
             pieces = [replace(p, effect=replace(p.effect, by_attempt=False)) for p in pieces]
-        draws = code.draws or any(self.summaries[at].draws for at in _callees(code))
-        return Summary(net(pieces, MOST_EFFECTS), draws)
+        return Summary(net(pieces, MOST_EFFECTS), code.drawn_from is not None)
 
     def _effects(self, effect: Effect, index: int, ranks: dict[int, int]) -> Iterator[Effect]:
         title = self.stored.routines[index].title
@@ -215,6 +218,13 @@ def _is_refused(effect: Effect, routine: Routine) -> bool:
     (PostgreSQL's manual, SET ROLE and SET SESSION AUTHORIZATION.)
     """
     return routine.is_definer and effect.kind is EffectKind.ROLE
+
+
+def _is_drawn_before(piece: Piece, effect: Effect, code: Code) -> bool:
+    """Whether currval or lastval reads what the same code has drawn."""
+    if effect.kind is not EffectKind.SEQUENCE or code.drawn_from is None:
+        return False
+    return code.drawn_from <= piece.start
 
 
 def _chain(title: str, via: tuple[str, ...]) -> tuple[str, ...]:

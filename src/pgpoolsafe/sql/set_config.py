@@ -1,7 +1,7 @@
 """set_config(setting_name, new_value, is_local): SET as a function.
 
-The third argument decides: true ends with the transaction. Where it is a constant or an
-expression the edit makes it true; `((x) OR true)` keeps x, its parameters and their types.
+The third argument decides: true ends with the transaction. Where it is a constant or a
+placeholder the edit makes it true; `((x) OR true)` keeps x, its parameters and their types.
 A NULL value resets the setting (PostgreSQL documentation, 9.27.1). Named arguments are
 read as the documentation names them, though servers up to 18 know no names for them.
 """
@@ -36,7 +36,7 @@ def read_set_config(call: Call) -> tuple[Effect, ...]:
     return setting_effect(effect, name_of(name))
 
 
-def _reach(is_local: Phrase) -> tuple[Scope, tuple[Edit, ...], Bound | None]:
+def _reach(is_local: Phrase) -> tuple[Scope, tuple[Edit, ...] | None, Bound | None]:
     """The scope, what makes it local, and the parameter that decides."""
     tokens = is_local.source.tokens
     start, end = tokens[is_local.lo].start, tokens[is_local.hi - 1].end
@@ -46,5 +46,6 @@ def _reach(is_local: Phrase) -> tuple[Scope, tuple[Edit, ...], Bound | None]:
     param = placeholder(is_local)
     if constant is False:
         return Scope.SESSION, (Edit(start, end, "true"),), None
-    edits = (Edit(start, start, "(("), Edit(end, end, ") OR true)"))
-    return (Scope.BOUND if param else Scope.SESSION), edits, param
+    if param is None:  # `X OR true` is folded, and what X does would not be done
+        return Scope.SESSION, None, None
+    return Scope.BOUND, (Edit(start, start, "(("), Edit(end, end, ") OR true)")), param

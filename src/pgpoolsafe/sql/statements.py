@@ -57,8 +57,8 @@ def _release_named(kind: EffectKind, words: Words, everything: str) -> Effects:
     """One name, or the word for all of them."""
     if words.skip(everything):
         return (Effect(kind, Verb.RELEASE),)
-    name = words.name()
-    return (Effect(kind, Verb.RELEASE, _key(name)),) if name is not None else ()
+    name = words.name()  # a name that cannot be told releases nothing that is known
+    return (Effect(kind, Verb.RELEASE, _key(name)),) if name else ()
 
 
 def _after_command(phrase: Phrase) -> Words:
@@ -267,6 +267,7 @@ RECOGNISERS: Mapping[str, Callable[[Phrase], Effects]] = {
     "select": read_select,
     "with": read_select,
     "values": read_query,
+    "table": read_query,
     "insert": read_query,
     "update": read_query,
     "delete": read_query,

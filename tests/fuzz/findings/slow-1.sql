@@ -1,0 +1,1 @@
+DECLARE*performc CUROR WITHLLLLLLLLLLLLLLLLLLLLLLLVLLT ; FETC HALL FROM c; C c; CLOSE c
