@@ -164,7 +164,7 @@ class Watch:
         makers = tuple(note for note in self._recent if note.suspect)
         seen = self._first_seen
         self._first_seen = {
-            thing: seen[thing] if seen.get(thing, ("",))[0] == value else (value, makers)
+            thing: seen[thing] if thing in seen and seen[thing][0] == value else (value, makers)
             for thing in left(now, self.before).things
             for value in (now.things[thing],)
         }

@@ -363,6 +363,8 @@ FRAGMENTS = [
     "<<l>> SET e = 1;",
     "UPDATE t SET a = 1;",
     "UPDATE t AS x SET a = 1;",
+    "x := '--'; -- ; \n\n SET f = 1;",
+    "-- " + "y" * 1000 + "\n SET g = 1;",
     "RESET a;",
     "LISTEN a;",
     "PERFORM f1();",
@@ -404,6 +406,7 @@ def test_ordinary_bodies_are_not_read() -> None:
     ordinary = [
         "UPDATE t SET a = 1 WHERE b = 2;",
         "UPDATE t AS x SET a = 1;",
+        "UPDATE t\n  SET a = 1\n  WHERE b = 2;",
         "SELECT a INTO b FROM c;",
         "PERFORM ordinary();",
         "RETURN QUERY SELECT offset_of(a) FROM c;",

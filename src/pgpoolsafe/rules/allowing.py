@@ -36,9 +36,7 @@ def allowed_now() -> frozenset[str]:
 def check_names(names: Iterable[str], *, where: str) -> frozenset[str]:
     """The names as a set; ConfigurationError on one that is no rule, with the known ones."""
     names = list(names)
-    unknown = sorted(
-        {repr(name) for name in names if not isinstance(name, str) or name not in RULES}
-    )
+    unknown = sorted({repr(name) for name in names if str(name) not in RULES})
     if unknown:
         raise ConfigurationError(
             f"{where}: unknown rule {', '.join(unknown)}; known rules: {', '.join(RULES)}"

@@ -29,8 +29,10 @@ _DRAWING_WORDS = """
 """
 _DRAWS = frozenset(_DRAWING_WORDS.split()) | DRAWING
 
-# SET where a statement can begin, which that of UPDATE … SET never is.
-_SET = re.compile(r"(?:^|;|\*/|>>|--[^\n\r]*[\n\r]|\b(?:begin|atomic|then|else|loop))\s*set\b")
+_SET = re.compile(r"\bset\b")
+# What a statement can begin after: no UPDATE has it before its SET.
+_BOUNDARY = re.compile(r"(?:;|\*/|>>|\b(?:begin|atomic|then|else|loop))$")
+_LOOK_BACK = 400
 # In other schemas than pg_temp itself, and names in any spelling.
 _ANYWHERE = ("pg_temp_", 'u&"')
 
@@ -51,6 +53,7 @@ class Words:
                 self._by_word.setdefault(low, []).append(name)
             else:
                 self._others[low.replace('"', '""')] = name
+        self._few = (*self._by_word, *self._others) if len(names) < _FEW else ()
 
     def found_in(self, low: str, words: frozenset[str]) -> frozenset[str]:
         """The names that a text in lower case, of these words, may hold."""
@@ -60,8 +63,7 @@ class Words:
 
     def are_in(self, low: str) -> bool:
         """Whether a text in lower case may hold any of them."""
-        few = (*self._by_word, *self._others) if len(self._by_word) < _FEW else ()
-        if few and not any(name in low for name in few):
+        if self._few and not any(name in low for name in self._few):
             return False
         return bool(self.found_in(low, words_of(low)))
 
@@ -100,7 +102,17 @@ def worth_reading(routines: Sequence[Routine]) -> tuple[frozenset[int], frozense
 def _tells(low: str, words: frozenset[str]) -> bool:
     if not _TELLING.isdisjoint(words) or any(sign in low for sign in _ANYWHERE):
         return True
-    return "set" in words and _SET.search(low) is not None
+    if "set" not in words:
+        return False
+    return any(_may_begin_statement(low, found.start()) for found in _SET.finditer(low))
+
+
+def _may_begin_statement(low: str, at: int) -> bool:
+    """Whether the word at an index can be a statement's first; also after a comment."""
+    before = low[max(0, at - _LOOK_BACK) : at].rstrip()
+    line = re.split(r"[\n\r]", before)[-1]
+    is_cut = at > _LOOK_BACK and len(line) == len(before)
+    return not before or is_cut or "--" in line or _BOUNDARY.search(before) is not None
 
 
 def _callers(mentions: Sequence[frozenset[str]]) -> dict[str, list[int]]:
