@@ -37,7 +37,7 @@ def residue(connection: Any, *, settings: Iterable[str] = ()) -> Any:
     counted. Returns a Residue, which is false when there is nothing.
 
     Raises TypeError on another target, psycopg.Error when the connection cannot be asked
-    (closed, in an aborted transaction, in pipeline mode).
+    (closed, in an aborted transaction, in a busy pipeline).
     """
     if isinstance(settings, str):
         raise TypeError("residue(): settings is a list of names, not a string")

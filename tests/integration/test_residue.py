@@ -58,7 +58,7 @@ CREATE TRIGGER remembering BEFORE INSERT ON visits FOR EACH ROW EXECUTE FUNCTION
 def _hidden_code(postgres: Postgres) -> Iterator[None]:
     with postgres.connect(autocommit=True) as owner:
         owner.execute("CREATE SCHEMA hidden")
-        owner.execute("SET search_path = hidden")
+        owner.execute("GRANT USAGE ON SCHEMA hidden TO public; SET search_path = hidden")
         for name, body in FUNCTIONS:
             owner.execute(PLPGSQL.format(name=name, body=body))
         owner.execute(TRIGGER)
@@ -102,7 +102,7 @@ KINDS: list[tuple[str, str, str]] = [
     ("SELECT hidden.hide_cursor()", "held cursor page", "the WITH HOLD cursor page"),
     ("SELECT hidden.hide_listen('jobs')", "listening channel jobs", "LISTEN jobs"),
     ("SELECT hidden.hide_table()", "temporary object basket", "the temporary object basket"),
-    ("DO $$BEGIN EXECUTE concat('CREATE TEMP VIEW ', 'v AS TABLE pg_class'); END$$", "temporary object v",
+    ("DO $$BEGIN EXECUTE reverse(')tni i( v ELBAT PMET ETAERC'); END$$", "temporary object v",
      "the temporary object v"),
 ]  # fmt: skip
 
@@ -141,7 +141,7 @@ def test_what_is_undone_is_not_listed(conn: Connection, statement: str) -> None:
 
 def test_discard_leaves_nothing(conn: Connection) -> None:
     for statement, _, _ in KINDS:
-        if "VIEW" not in statement:
+        if "TES" not in statement:
             conn.execute("RESET ROLE")
             conn.execute(statement)
     conn.execute("RESET ROLE")
@@ -196,6 +196,33 @@ def test_what_only_some_may_read_is_left_out(conn: Connection, postgres: Postgre
         assert str(residue(admin)) == ("library auto_explain" if sees_libraries else "nothing")
         admin.execute("SET ROLE app")
         assert "role" in str(residue(admin))
+
+
+def test_what_functions_keep_is_listed(postgres: Postgres) -> None:
+    with connected(postgres, "postgres") as admin:
+        admin.execute("SELECT pg_create_physical_replication_slot('passing', false, true)")
+        admin.execute("SELECT pg_replication_origin_create('residue')")
+        admin.execute("SELECT pg_replication_origin_session_setup('residue')")
+        assert str(residue(admin)) == "replication origin, temporary replication slot passing"
+        admin.execute("SELECT pg_replication_origin_session_reset()")
+        admin.execute("SELECT pg_replication_origin_drop('residue')")
+        admin.execute("SELECT pg_drop_replication_slot('passing')")
+        assert str(residue(admin)) == "nothing"
+
+
+def test_dblink_connections_are_listed_wherever_it_is_installed(postgres: Postgres) -> None:
+    with connected(postgres, "postgres") as admin:
+        available = "SELECT count(*) FROM pg_available_extensions WHERE name = 'dblink'"
+        if admin.execute(available).fetchone() == (0,):
+            pytest.skip("this build of PostgreSQL comes without dblink")
+        admin.execute('CREATE SCHEMA "Far"; CREATE EXTENSION dblink SCHEMA "Far"')
+        try:
+            admin.execute("""SELECT "Far".dblink_connect('it''s <"', %s)""", [postgres.dsn()])
+            assert str(residue(admin)) == "dblink connection it's <\""
+            with connected(postgres) as conn:  # may not use the schema
+                assert str(residue(conn)) == "nothing"
+        finally:
+            admin.execute('DROP SCHEMA "Far" CASCADE')
 
 
 def test_what_was_configured_is_not_listed(postgres: Postgres) -> None:
@@ -257,14 +284,19 @@ def test_where_it_cannot_be_asked(conn: Connection) -> None:
         with pytest.raises(psycopg.errors.DivisionByZero):
             conn.execute("SELECT 1/0")
         residue(conn)
-    with pytest.raises(psycopg.NotSupportedError, match="pipeline"), conn.pipeline():
-        residue(conn)
+    with conn.pipeline() as pipeline:
+        assert str(residue(conn)) == "nothing"
+        conn.execute("SELECT hidden.hide_setting()")
+        with pytest.raises(psycopg.NotSupportedError, match="sync"):
+            residue(conn)
+        pipeline.sync()
+        assert str(residue(conn)) == "setting work_mem"
     conn.close()
     with pytest.raises(psycopg.OperationalError, match="closed"):
         residue(conn)
 
 
-@pytest.mark.parametrize("path", ["hidden, public", "pg_catalog, pg_temp", '""'])
+@pytest.mark.parametrize("path", ["hidden, public", "pg_catalog, pg_temp", "''"])
 def test_any_search_path_will_do(conn: Connection, path: str) -> None:
     conn.execute(f"SET search_path = {path}")
     assert str(residue(conn)) == "setting search_path"
@@ -452,16 +484,20 @@ def test_rolled_back_is_silent_unless_it_survives(postgres: Postgres) -> None:
     with watched(postgres) as conn:
         with conn.transaction(force_rollback=True):
             conn.execute("SELECT hidden.hide_setting(), hidden.hide_table()")
+        with pytest.warns(SessionStateWarning, match=r"pg_advisory_lock\(7\)"):
+            with conn.transaction(force_rollback=True):  # psycopg would swallow an error
+                conn.execute("SELECT hidden.hide_lock(7)")
+        conn.autocommit = False
+        conn.execute("SELECT hidden.hide_lock(8)")
         with pytest.raises(SessionStateError, match=r"pg_advisory_lock\(8\)"):
-            with conn.transaction(force_rollback=True):
-                conn.execute("SELECT hidden.hide_lock(8)")
+            conn.rollback()
 
 
 def test_a_lock_taken_by_a_statement_that_failed(postgres: Postgres) -> None:
     with watched(postgres) as conn, warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         with pytest.raises(psycopg.errors.DivisionByZero):
-            conn.execute("SELECT hidden.hide_lock(8), 1/0")
+            conn.execute("SELECT hidden.hide_lock(8), 1 / (random() * 0)::int")
     [told] = [w.message for w in heard if isinstance(w.message, SessionStateWarning)]
     assert told.finding is not None
     assert told.finding.what.startswith("pg_advisory_lock(8) is left")

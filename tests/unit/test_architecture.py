@@ -44,7 +44,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "checkup": ("poolers", "startup_options"),
 }
 
-FREE_OF_DRIVERS = tuple(part for part in MAY_IMPORT if part not in ("drivers", "install", "installation"))
+FREE_OF_DRIVERS = tuple(
+    part for part in MAY_IMPORT if part not in ("drivers", "install", "installation")
+)
 
 
 def part_of(module: str) -> str:

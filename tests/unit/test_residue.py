@@ -85,8 +85,7 @@ ANSWERS: list[tuple[dict[str, Any], str]] = [
     ({"statements": [["_pg3_0", False]]}, "prepared statement _pg3_0"),
     ({"cursors": ["c"]}, "held cursor c"),
     ({"channels": ["jobs", "a\nb"]}, "listening channel a b, listening channel jobs"),
-    ({"temporary": ["cart", "pg_temp_3.f(integer)"]}, "temporary object cart, "
-     "temporary object f(integer)"),
+    ({"temporary": ["pg_temp_3.f(integer)"]}, "temporary object f(integer)"),
     ({"temporary": ['pg_temp."Ty""pe"']}, 'temporary object Ty"pe'),
     ({"libraries": ["auto_explain"]}, "library auto_explain"),
     ({"libraries": ["auto_explain"], "preloads": None}, "nothing"),
@@ -482,10 +481,11 @@ def test_statement_by_statement_the_maker_is_named() -> None:
     made = watch(residue="statement")
     made.note(note("SELECT f()", line=1), None)
     assert made.wants_each
-    made.during(Snapshot(7, {TENANT: "local"}))
+    lock = Thing(K.ADVISORY_LOCK, "1")
+    made.during(Snapshot(7, {TENANT: "local", lock: ""}))
     assert not made.wants_each
     made.note(note("SELECT g()", line=2), None)
-    made.during(Snapshot(7, {TENANT: "local", WORK_MEM: "1"}))
+    made.during(Snapshot(7, {TENANT: "local", lock: "", WORK_MEM: "1"}))
     made.note(note("SELECT h()", line=3), None)
     made.during(Snapshot(7, {WORK_MEM: "1"}))
     [found] = made.after(Snapshot(7, {WORK_MEM: "1"}))

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import logging
 import sys
-import warnings
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from typing import Any
 
 import psycopg
 from psycopg import pq
+from psycopg.generators import fetch_many, pipeline_communicate
 
 from ..blame import RULE, Watch, sent
 from ..errors import ConfigurationError, SessionStateError, SessionStateWarning
@@ -24,10 +26,11 @@ from ..poolers.detect import first_look, is_poolers_name
 from ..poolers.products import TRACKED_BY_MOST
 from ..poolers.startup import settings_in
 from ..rules.findings import Finding, caller
+from ..rules.reporting import warn
 from ..session.residue import Found, Origin, Residue, Snapshot, left, parameter, question
 from ..session.residue import snapshot_in as snapshot_of
 from .psycopg_meeting import greet, is_free, option_of
-from .psycopg_sight import ask
+from .psycopg_sight import ask, json_of
 
 logger = logging.getLogger("pgpoolsafe")
 
@@ -38,10 +41,10 @@ def residue(conn: Any, names: Iterable[str]) -> Gen:
     """Generator: the Residue of an open connection, guarded or not; one round trip.
 
     `names`: custom settings to ask for beside those that the database's functions set.
-    Raises psycopg.Error: in an aborted transaction, in pipeline mode, when it is closed.
+    Raises psycopg.Error: in an aborted transaction, in a busy pipeline, when it is closed.
     """
-    if conn._pipeline:
-        raise psycopg.NotSupportedError("residue() cannot ask a connection in pipeline mode")
+    if conn._pipeline and not is_free(conn):
+        raise psycopg.NotSupportedError("residue(): the pipeline is busy; call its sync() first")
     found: Residue = left((yield from look(conn, names=names)))
     return found
 
@@ -50,8 +53,18 @@ def look(conn: Any, found: Found = Found(), *, names: Iterable[str] = ()) -> Gen
     """Generator: a Snapshot of the session."""
     in_block = conn.pgconn.transaction_status != pq.TransactionStatus.IDLE
     asked = parameter(found, names=names, in_block=in_block)
-    answer = yield from ask(conn, question(conn.pgconn.server_version), asked)
+    send = _ask_in_pipeline if conn._pipeline else ask
+    answer = yield from send(conn, question(conn.pgconn.server_version), asked)
     return snapshot_of(answer, _origin(conn, answer["pid"]))
+
+
+def _ask_in_pipeline(conn: Any, text: str, value: str) -> Gen:
+    pgconn = conn.pgconn
+    send = partial(pgconn.send_query_params, text.encode(), [value.encode()])
+    groups = list((yield from pipeline_communicate(pgconn, deque([send, pgconn.pipeline_sync]))))
+    while len(groups) < 2:
+        groups.append((yield from fetch_many(pgconn)))
+    return json_of(groups[0])
 
 
 def _origin(conn: Any, pid: int) -> Origin:
@@ -78,7 +91,7 @@ def watched_command(conn: Any, seat: Any, send: Callable[[], Gen], *, text: str)
     session before it, if it is the first, and after it, if it ends a transaction.
     """
     watch: Watch = seat.watch
-    return send() if watch.inside else _around(conn, watch, send, _in_flight(seat, text))
+    return send() if watch.inside else _around(conn, watch, send, masked=_is_masked(seat, text))
 
 
 def watched(
@@ -101,32 +114,51 @@ def watched(
         watch.note(note, params if batch is None else batch)
         return gen
 
-    return _around(conn, watch, noted, _in_flight(seat, text))
+    return _around(conn, watch, noted, masked=_is_masked(seat, text))
 
 
-def _in_flight(seat: Any, text: str) -> BaseException | None:
-    """The exception that a ROLLBACK is sent for."""
-    return sys.exc_info()[1] if is_rollback(seat.guard.read(text)) else None
+def _is_masked(seat: Any, text: str) -> bool:
+    """Whether an error would hide the one that a ROLLBACK is sent for, or be heard by nobody."""
+    if not is_rollback(seat.guard.read(text)):
+        return False
+    return sys.exc_info()[1] is not None or _is_end_of_block()
 
 
-def _around(
-    conn: Any, watch: Watch, send: Callable[[], Gen], in_flight: BaseException | None
-) -> Gen:
+def _is_end_of_block() -> bool:
+    """Whether a `transaction()` block rolls back: psycopg logs any error there, and goes on."""
+    frame = sys._getframe(2)
+    for _ in range(_STEPS):
+        is_rollback = frame.f_code.co_name == "_rollback_gen"
+        if is_rollback and isinstance(frame.f_locals.get("self"), _TRANSACTIONS):
+            return True
+        if frame.f_back is None:
+            return False
+        frame = frame.f_back
+    return False
+
+
+_STEPS = 10
+"""How many calls of ours there may be, at most, between psycopg's block and its command."""
+
+_TRANSACTIONS = (psycopg.Transaction, psycopg.AsyncTransaction)
+
+
+def _around(conn: Any, watch: Watch, send: Callable[[], Gen], *, masked: bool) -> Gen:
     watch.inside = True
     try:
-        yield from _look_back(conn, watch, in_flight)
+        yield from _look_back(conn, watch)
         try:
             result = yield from send()
-        except Exception as error:
-            yield from _look_back(conn, watch, error)
+        except Exception:
+            yield from _look_back(conn, watch, masked=True)
             raise
-        yield from _look_back(conn, watch, in_flight)
+        yield from _look_back(conn, watch, masked=masked)
         return result
     finally:
         watch.inside = False
 
 
-def _look_back(conn: Any, watch: Watch, in_flight: BaseException | None) -> Gen:
+def _look_back(conn: Any, watch: Watch, *, masked: bool = False) -> Gen:
     """Generator: ask, if there is something to learn and the connection can be asked."""
     take = _next_look(conn, watch)
     if take is None:
@@ -137,7 +169,7 @@ def _look_back(conn: Any, watch: Watch, in_flight: BaseException | None) -> Gen:
         watch.forget()
         logger.warning("the session could not be asked what it carries: %s", error)
         return
-    _tell(watch, take(now), in_flight)
+    _tell(watch, take(now), masked=masked)
 
 
 def _next_look(conn: Any, watch: Watch) -> Callable[[Snapshot], list[Finding]] | None:
@@ -158,12 +190,12 @@ def _is_free_in_block(conn: Any) -> bool:
     )
 
 
-def _tell(watch: Watch, findings: list[Finding], in_flight: BaseException | None) -> None:
-    """Report; an exception that is on its way already is never masked."""
+def _tell(watch: Watch, findings: list[Finding], *, masked: bool) -> None:
+    """Report; where an error would be out of place (`masked`), it becomes a warning."""
     try:
         watch.reporter.report(findings)
     except (SessionStateError, SessionStateWarning) as error:
-        if in_flight is None:
+        if not masked:
             raise
-        finding = getattr(error, "finding", None)
-        warnings.warn(SessionStateWarning(str(error), finding), stacklevel=2)
+        if error.finding is not None:
+            warn(error.finding)

@@ -26,8 +26,9 @@ with asked as (
        and (select j ->> 'stamp' from asked) <> (select stamp from code)
   ) listed
 ), custom as (
-  select named.name, pg_catalog.current_setting(named.name, true) as value from named
-   where {custom_only}
+  select named.name,
+      case when {custom_only} then pg_catalog.current_setting(named.name, true) end as value
+    from named
 ), configured as (
   select distinct on (name) name, value
     from pg_catalog.pg_db_role_setting d,
