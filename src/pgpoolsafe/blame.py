@@ -8,102 +8,30 @@ a temporary table with ON COMMIT DROP like any other (pg_settings, pg_locks, pg_
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .effects import Effect, EffectKind, Reading, Scope, Statement, Verb
+from .effects import Effect, EffectKind, Statement, Verb
 from .guard import Guard
-from .judge import key_of
 from .poolers.answers import Answer
 from .rules.allowing import allowed_now
 from .rules.catalog import RULES, Level, Rule, rule_for
 from .rules.findings import Finding, Location, shorten
-from .rules.policy import Policy, ResidueCheck
+from .rules.policy import ResidueCheck
 from .rules.subjects import setting_name, subject
+from .sent import Sent
 from .session.residue import Found, Snapshot, Thing, left
 
 K = EffectKind
 
 RULE = "residue"
 
-# By these the text names what the server lists; by the others (a lock's key may be an
-# expression, a library has a path) one that the text shows stands for all of its kind.
-_NAMED = frozenset(
-    {K.SETTING, K.ROLE, K.TEMP_OBJECT, K.CHANNEL, K.HELD_CURSOR, K.PREPARED_STATEMENT}
-)
-
-# Statements that run no code of the database's. PREPARE runs nothing before its EXECUTE.
-_CODELESS_WORDS = """
-    abort begin checkpoint close commit deallocate discard end listen load lock notify prepare
-    release reset rollback savepoint set show start unlisten
-"""
-_CODELESS = frozenset(_CODELESS_WORDS.split())
-_FIRST = re.compile(r"\s*([A-Za-z]+)")
-_CONSTANT = re.compile(r"\s*select\s+(?:\d+|'[\w ]*')\s*", re.IGNORECASE)
-
 _MOST_SHOWN = 5
+
+# What is remembered of one transaction is bounded.
+_MOST_SUSPECTS = 1000
+_MOST_VALUES = 10_000
 _LONGEST_VALUE = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A statement that was sent.
-
-    `suspect`: it may run code that its text does not show. `touches`: its text shows some
-    effect that outlives the transaction; `shown`: what it makes, by kind and name ("": any of
-    the kind). `allowed`: the rules that are let through for it.
-    """
-
-    text: str
-    location: Location | None
-    suspect: bool
-    touches: bool
-    shown: frozenset[tuple[EffectKind, str]]
-    allowed: frozenset[str]
-
-    @property
-    def place(self) -> str:
-        """The statement on one line, with where it was sent."""
-        return f"{self.text} ({self.location.place})" if self.location else self.text
-
-
-def sent(
-    text: str, reading: Reading, params: Any, policy: Policy, location: Location | None
-) -> Sent:
-    """The note of a statement that is about to be sent."""
-    effects = [
-        effect
-        for statement in reading.statements
-        for effect in statement.effects
-        if effect.scope is not Scope.TRANSACTION
-    ]
-    comments = reading.allowed if policy.trust_comments else frozenset()
-    return Sent(
-        text=shorten(text),
-        location=location,
-        suspect=may_run_code(text),
-        touches=bool(effects),
-        shown=frozenset(_shown(e, params) for e in effects if e.verb is Verb.ACQUIRE),
-        allowed=allowed_now() | comments,
-    )
-
-
-def may_run_code(text: str) -> bool:
-    """Whether functions, triggers or the like may run; errs only towards yes."""
-    single = text.rstrip("; \t\r\n")
-    if ";" in single:
-        return True
-    first = _FIRST.match(single)
-    if first is None:
-        return bool(single)
-    return first[1].lower() not in _CODELESS and not _CONSTANT.fullmatch(single)
-
-
-def _shown(effect: Effect, params: Any) -> tuple[EffectKind, str]:
-    kind, parts, _ = key_of(effect, params)
-    return kind, ", ".join(parts) if kind in _NAMED else ""
 
 
 class Watch:
@@ -121,6 +49,7 @@ class Watch:
         self.inside = False
         self._sent: dict[tuple[str, Location | None], Sent] = {}
         self._values: set[str] = set()
+        self._hides_names = False
         self._recent: list[Sent] = []
         self._first_seen: dict[Thing, tuple[str, tuple[Sent, ...]]] = {}
 
@@ -141,10 +70,21 @@ class Watch:
 
     def note(self, note: Sent, params: Any) -> None:
         """A statement is about to be sent; its parameters appear in no message."""
-        self._sent[note.text, note.location] = note
-        self._values.update(_values(params))
+        if len(self._sent) < _MOST_SUSPECTS or note.touches or note.allowed:
+            self._sent[note.text, note.location] = note
+        self._remember(params)
         if self.policy.residue is ResidueCheck.STATEMENT:
             self._recent.append(note)
+
+    def _remember(self, params: Any) -> None:
+        if self._hides_names:
+            return
+        for value in _values(params):
+            self._values.add(value)
+            if len(self._values) > _MOST_VALUES:
+                self._hides_names = True  # any name may be one of them
+                self._values.clear()
+                return
 
     def begin(self, now: Snapshot) -> list[Finding]:
         """What the session carries to begin with; nobody is blamed for it."""
@@ -186,6 +126,7 @@ class Watch:
         """The transaction is over, and nothing in it is worth a look."""
         self._sent.clear()
         self._values.clear()
+        self._hides_names = False
         self._recent = []
         self._first_seen = {}
 
@@ -246,7 +187,8 @@ class Watch:
 
     def _without_values(self, part: str, kind: EffectKind) -> str:
         title, space, name = part.rpartition(" ") if kind is K.SESSION_FUNCTION else ("", "", part)
-        return shorten(f"{title}{space}{'?' if name in self._values else name}")
+        is_hidden = self._hides_names or name in self._values
+        return shorten(f"{title}{space}{'?' if is_hidden else name}")
 
 
 def _values(params: Any) -> Iterator[str]:
@@ -256,7 +198,7 @@ def _values(params: Any) -> Iterator[str]:
             yield text
     elif isinstance(params, Mapping):
         yield from _values(list(params.values()))
-    elif isinstance(params, Iterable) and not isinstance(params, (bytes, bytearray, memoryview)):
+    elif isinstance(params, (list, tuple, set, frozenset)):
         for value in params:
             yield from _values(value)
 

@@ -10,12 +10,13 @@ import pytest
 
 import pgpoolsafe
 from pgpoolsafe import ConfigurationError
-from pgpoolsafe.blame import Sent, Watch, may_run_code, sent
+from pgpoolsafe.blame import Watch
 from pgpoolsafe.effects import EffectKind
 from pgpoolsafe.guard import Guard
 from pgpoolsafe.rules.findings import Finding, Location
 from pgpoolsafe.rules.policy import Mode, Policy, ResidueCheck, make_policy
 from pgpoolsafe.rules.reporting import Reporter
+from pgpoolsafe.sent import Sent, may_run_code, sent
 from pgpoolsafe.session.residue import (
     Found,
     Origin,
@@ -448,6 +449,27 @@ def test_a_parameter_is_in_no_message(params: Any, thing: Thing, said: str) -> N
     [found] = made.after(Snapshot(7, {thing: ""}))
     assert found.what.startswith(f"{said} is left")
     assert "secret" not in str(found)
+
+
+def test_among_very_many_parameters_no_name_is_told() -> None:
+    made = watch()
+    rows = [[f"p{number}"] for number in range(20_000)]
+    made.note(note("SELECT f(%s)"), rows)
+    [found] = made.after(Snapshot(7, {Thing(K.CHANNEL, "p19999"): ""}))
+    assert found.what.startswith("LISTEN ? is left")
+    made.note(note("SELECT f(%s)"), ["p1"])
+    [found] = made.after(Snapshot(7, {Thing(K.CHANNEL, "jobs"): ""}))
+    assert found.what.startswith("LISTEN jobs is left")
+
+
+def test_of_very_many_statements_some_are_remembered() -> None:
+    made = watch()
+    for number in range(3000):
+        made.note(note(f"SELECT f({number})"), None)
+    with pgpoolsafe.allow("listen"):
+        made.note(note("SELECT g()"), None)
+    [found] = made.after(Snapshot(7, {WORK_MEM: "", Thing(K.CHANNEL, "jobs"): ""}))
+    assert found.statement.startswith("one of 1001 statements of the transaction:")
 
 
 def test_what_is_there_is_told_once() -> None:

@@ -19,7 +19,7 @@ import psycopg
 from psycopg import pq
 from psycopg.generators import fetch_many, pipeline_communicate
 
-from ..blame import RULE, Watch, sent
+from ..blame import RULE, Watch
 from ..errors import ConfigurationError, SessionStateError, SessionStateWarning
 from ..guard import is_rollback
 from ..poolers.detect import first_look, is_poolers_name
@@ -27,6 +27,7 @@ from ..poolers.products import TRACKED_BY_MOST
 from ..poolers.startup import settings_in
 from ..rules.findings import Finding, caller
 from ..rules.reporting import warn
+from ..sent import sent
 from ..session.residue import Found, Origin, Residue, Snapshot, left, parameter, question
 from ..session.residue import snapshot_in as snapshot_of
 from .psycopg_meeting import greet, is_free, option_of
