@@ -68,8 +68,8 @@ OBJECTS = {
         undetected="""
             Temporary objects that the text does not show: a table created without TEMP under
             `search_path = pg_temp`, one that a function creates, an index or a view on a
-            temporary table. Statements that use a temporary table of an earlier transaction:
-            they look like any other, and fail at the server with `undefined_table`.
+            temporary table. The use of a temporary table that an earlier transaction of this
+            client made is told, by its name; not where a view or a function uses it.
         """,
     ),
     "hold-cursor": Page.of(
@@ -130,7 +130,7 @@ OBJECTS = {
         """,
         undetected="""
             A cursor that a function of the database opens and keeps. FETCH, MOVE and CLOSE of
-            a cursor from an earlier transaction: they fail at the server if it is not there.
+            a cursor are told only if this client declared it in an earlier transaction.
         """,
     ),
     "sequence-state": Page.of(
