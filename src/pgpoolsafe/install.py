@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .errors import ConfigurationError
-from .installation import Attachment, Installation, changing, installation_of
+from .installation import Driver, Installation, changing, installation_of
 from .rules.policy import make_policy
-
-Driver = Callable[[Any, Installation], Attachment]
 
 ENGINE_DRIVERS = ("psycopg", "psycopg_async")
 
@@ -74,11 +72,11 @@ def install(
     with changing:
         previous = installation_of(target)
         if previous is None:
-            installation.begin(driver(target, installation))
+            installation.begin(driver)
         elif previous.policy == policy:
             return previous.again()
         else:
-            installation.replace(previous, driver(target, installation))
+            installation.replace(previous, driver)
     return installation
 
 

@@ -28,6 +28,10 @@ class Attachment(Protocol):
         """Make the target as it was; its connections are put back by the installation."""
 
 
+Driver = Callable[[Any, "Installation"], Attachment]
+"""Makes the attachment for a target."""
+
+
 class Installation:
     """A guard on one target; a context manager that undoes its own install() at its end.
 
@@ -46,6 +50,7 @@ class Installation:
         # By identity: a user's connection class may have its own idea of equality.
         self._connections: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._attachment: Attachment | None = None
+        self._driver: Driver | None = None
         self._replaced: Installation | None = None
         self._times = 1
 
@@ -72,11 +77,12 @@ class Installation:
         """The guarded connections that are alive."""
         return list(self._connections.values())
 
-    def begin(self, attachment: Attachment) -> None:
+    def begin(self, driver: Driver) -> None:
         """Guard the target by way of its driver."""
         with changing:
+            attachment = driver(self.target, self)
             attachment.attach()
-            self._attachment = attachment
+            self._attachment, self._driver = attachment, driver
             _installations.append(self)
 
     def again(self) -> Installation:
@@ -84,11 +90,11 @@ class Installation:
         self._times += 1
         return self
 
-    def replace(self, previous: Installation, attachment: Attachment) -> None:
+    def replace(self, previous: Installation, driver: Driver) -> None:
         """Take over from an installation with other options, open transactions included."""
         with changing:
             previous.end_attachment()
-            self.begin(attachment)
+            self.begin(driver)
             self._replaced = previous
             self._take_over(previous)
             _forget(previous)
@@ -126,12 +132,16 @@ class Installation:
             self._times -= 1
             if self._times > 0 or self._attachment is None:
                 return
-            attachment, previous = self._attachment, self._replaced
-            if previous is None or (self.target is None and not self.is_process_wide):
+            driver, previous = self._driver, self._replaced
+            if (
+                driver is None
+                or previous is None
+                or (self.target is None and not self.is_process_wide)
+            ):
                 self.uninstall()
                 return
             self.end_attachment()
-            previous.begin(type(attachment)(self.target, previous))  # type: ignore[call-arg]
+            previous.begin(driver)
             previous._take_over(self)
             _forget(self)
 
