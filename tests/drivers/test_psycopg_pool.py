@@ -94,6 +94,24 @@ def test_a_connection_that_is_out_at_install(pgbouncer: PgBouncer) -> None:
         pgpoolsafe.uninstall(pool)
 
 
+def test_a_connection_that_was_being_made_at_install(pgbouncer: PgBouncer) -> None:
+    """A worker of the pool that had begun with the pool's former class: guarded when given."""
+    with psycopg_pool.ConnectionPool(pgbouncer.dsn(), min_size=1, max_size=3, open=False) as pool:
+        pool.wait()
+        pgpoolsafe.install(pool, **STRICT)
+        late = psycopg.connect(pgbouncer.dsn())
+        pool._set_connection_expiry_date(late)
+        pool._nconns += 1
+        pool._add_to_pool(late)
+        given = [pool.getconn(), pool.getconn()]
+        assert late in given
+        refused(late)
+        for conn in given:
+            pool.putconn(conn)
+        pgpoolsafe.uninstall(pool)
+        assert type(late) is psycopg.Connection
+
+
 def test_a_getconn_of_the_users_own(pgbouncer: PgBouncer) -> None:
     with psycopg_pool.ConnectionPool(pgbouncer.dsn(), min_size=1, open=False) as pool:
         asked: list[float | None] = []
