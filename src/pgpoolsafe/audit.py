@@ -119,15 +119,24 @@ async def _audit_later(conn: Any) -> list[Finding]:
 
 def _judged(conn: Any, stored: StoredCode) -> list[Finding]:
     from .drivers.psycopg import seat_of
-    from .drivers.psycopg_audit import lets_by
 
     seat = seat_of(conn)
-    policy = make_policy() if seat is None else seat.guard.policy
+    if seat is None:
+        return judged_code(stored, make_policy(), STAND_IN)
+    return judged_code(stored, seat.guard.policy, _pooler_of(seat))
+
+
+def judged_code(stored: StoredCode, policy: Policy, pooler: Pooler) -> list[Finding]:
+    """What the code that a database keeps would leave behind a pooler.
+
+    `policy`: levels, and whether comments in the code count; its mode does not.
+    """
+    from .drivers.psycopg_audit import lets_by
+
     # What is looked for on purpose is told in every mode.
     policy = Policy(
         rules=policy.rules, settings=Settings.LEAVE, trust_comments=policy.trust_comments
     )
-    pooler = STAND_IN if seat is None else _pooler_of(seat)
     return findings_in(Analysis(stored, lets_by(policy)), policy, pooler)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import psycopg_pool
 import pytest
 import sqlalchemy
@@ -124,7 +125,7 @@ RESIDUE = [
     ("SET statement_timeout = '4711ms'", "statement_timeout = 4711ms"),
     ("SET search_path = 'tenant_42'", "search_path is changed"),
     ("SET ROLE reporting", "role reporting"),
-    ("SELECT pg_advisory_lock(1)", "1 session advisory lock"),
+    ("SELECT pg_advisory_lock(1)", "session advisory lock 1"),
     ("LISTEN jobs", "listening on jobs"),
     ("CREATE TEMP TABLE cart (id int)", "temporary cart"),
     ("DECLARE c CURSOR WITH HOLD FOR SELECT 1", "open cursor c"),
@@ -150,6 +151,90 @@ def test_prepared_statements_of_others(pgbouncer: PgBouncer) -> None:
         leaker.execute("SELECT 'another client'")
     assert (
         check(diagnose(pgbouncer.dsn()), "residue").why == f"server process {pid}: prepared _pg3_0"
+    )
+
+
+def test_a_custom_setting_that_a_function_names(
+    pgbouncer: PgBouncer, owner: psycopg.Connection[Any]
+) -> None:
+    owner.execute(SET_TENANT)
+    [pid, _] = pgbouncer.warm()
+    with pgbouncer.connect(autocommit=True) as leaker, pgbouncer.only(pid):
+        leaker.execute("SELECT lib.set_tenant('acme')")
+    found = check(diagnose(pgbouncer.dsn()), "residue").why
+    assert found == f"server process {pid}: app.tenant is changed"
+
+
+def test_a_session_pool_that_is_smaller_than_the_number_of_looks(
+    pgbouncer_with: Callable[..., PgBouncer],
+) -> None:
+    pooler = pgbouncer_with(pool_mode="session")
+    started = time.monotonic()
+    found = diagnose(pooler.dsn(), connect_timeout=20)
+    assert time.monotonic() - started < 10  # nobody waits for one who looks
+    assert len(found.facts.leftovers) == pooler.pool_size
+
+
+SET_TENANT = """
+CREATE FUNCTION lib.set_tenant(name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM set_config('app.tenant', name, false), 's3cret-pw';
+END$$
+"""
+
+
+def test_functions_of_the_database(
+    pgbouncer: PgBouncer, postgres: Postgres, owner: psycopg.Connection[Any]
+) -> None:
+    owner.execute(SET_TENANT)
+    done = doctor(pgbouncer.dsn(), "--ignore", "named-prepare")
+    assert done.returncode == 1
+    for expected in (
+        "✗ functions: functions of the database that leave session state: 1",
+        "\n  lib.set_tenant(text)\n    line 3   session-set: set_config(app.tenant) in ",
+    ):
+        assert expected in done.stdout
+    report = json.loads(doctor(pgbouncer.dsn(), "--json").stdout)
+    assert report["functions"] == [
+        {
+            "function": "lib.set_tenant(text)",
+            "line": 3,
+            "rule": "session-set",
+            "what": "set_config(app.tenant) in lib.set_tenant(text) outlives the transaction",
+            "fix": "SET LOCAL app.tenant TO … inside the transaction that needs it",
+        }
+    ]
+    assert SECRET not in done.stdout + json.dumps(report)
+    ignored = doctor(pgbouncer.dsn(), "--ignore", "named-prepare", "--ignore", "functions")
+    assert ignored.returncode == 0
+    direct = doctor(postgres.dsn())
+    assert direct.returncode == 0
+    assert "! functions: functions of the database" in direct.stdout
+
+
+def test_functions_that_the_pooler_takes_care_of(
+    pgbouncer: PgBouncer, owner: psycopg.Connection[Any]
+) -> None:
+    owner.execute(SET_TENANT.replace("'app.tenant'", "'TimeZone'"))
+    assert check(diagnose(pgbouncer.dsn()), "functions").grade is Grade.OK
+
+
+def test_a_catalogue_that_may_not_be_read(postgres: Postgres, pgbouncer: PgBouncer) -> None:
+    with postgres.connect("postgres", autocommit=True) as admin:
+        admin.execute("REVOKE SELECT ON pg_proc FROM public")
+        try:
+            done = doctor(pgbouncer.dsn(), "--ignore", "named-prepare")
+        finally:
+            admin.execute("GRANT SELECT ON pg_proc TO public")
+    assert (done.returncode, done.stderr) == (0, "")
+    told = " ".join(done.stdout.split())
+    assert (
+        "! not-asked: the database's functions could not be read (permission denied for table"
+        " pg_proc)" in told
+    )
+    assert (
+        "! not-asked: no server connection could be asked what other clients have left on it"
+        in told
     )
 
 

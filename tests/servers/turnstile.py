@@ -86,7 +86,8 @@ class Turnstile:
         for key in self._keys:
             gate.execute("SELECT pg_advisory_lock(%s)", [key])
             clients[key] = self._pooler.connect(self._user, autocommit=True)
-            stack.enter_context(clients[key])
+            # No COMMIT at the end: one that was never served is still in the middle of a query.
+            stack.callback(clients[key].close)
             _send(clients[key], key)
         waiting = self._waiting(gate)
         if len(waiting) < len(self._keys):

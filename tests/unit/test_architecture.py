@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "install": ("drivers", "installation", "rules"),
     "startup_options": ("poolers", "rules"),
     "endpoint_check": ("poolers",),
-    "checkup": ("poolers", "startup_options"),
+    "checkup": ("poolers", "rules", "session", "startup_options"),
 }
 
 FREE_OF_DRIVERS = tuple(

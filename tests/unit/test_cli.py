@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from rich.console import Console
 import pgpoolsafe
 from pgpoolsafe import cli, commands
 from pgpoolsafe.checkup.checks import CHECKS
-from pgpoolsafe.checkup.facts import Client, Facts, Leftovers, Server
+from pgpoolsafe.checkup.facts import Client, Facts, Server
 from pgpoolsafe.doctor import Diagnosis, judged
+from pgpoolsafe.effects import EffectKind
 from pgpoolsafe.poolers.answers import PoolMode
 from pgpoolsafe.poolers.endpoints import Endpoint
 from pgpoolsafe.poolers.products import DIRECT, pooler
 from pgpoolsafe.report import terminal
+from pgpoolsafe.rules.findings import Finding, Location
+from pgpoolsafe.session.residue import Snapshot, Thing
 
 SECRET = "s3cret-pw"
 
@@ -144,6 +148,20 @@ def test_the_script_is_declared_with_its_extra() -> None:
 
 # on a terminal
 
+
+def of_function(line: int) -> Finding:
+    return Finding(
+        rule="advisory-lock",
+        what="pg_advisory_lock(id) in lib.log_in(integer) outlives the transaction",
+        statement="PERFORM pg_advisory_lock(id)",
+        why="nobody else gets it",
+        fix="pg_advisory_xact_lock(…)",
+        pooler=DIRECT,
+        level="warn",
+        location=Location("lib.log_in(integer)", line, ""),
+    )
+
+
 CLIENT = Client("3.13.1", "3.3.9", 180006)
 ENDPOINT = Endpoint("db.example", 6432, "app", "shop")
 SERVER = Server("18.6", 100, 3, 12, 5, -1, -1, {})
@@ -153,7 +171,11 @@ SICK = judged(
         pooler("pgbouncer", version=(1, 18), mode=PoolMode.TRANSACTION, evidence=("a sign",)),
         CLIENT,
         server=SERVER,
-        leftovers=(Leftovers(7, settings={"statement_timeout": "2s"}), Leftovers(8, locks=1)),
+        leftovers=(
+            Snapshot(7, {Thing(EffectKind.SETTING, "statement_timeout"): "2s"}),
+            Snapshot(8, {Thing(EffectKind.ADVISORY_LOCK, "42"): ""}),
+        ),
+        functions=(of_function(3), of_function(4)),
     )
 )
 WELL = judged(Facts(ENDPOINT, DIRECT, CLIENT, server=SERVER))
@@ -180,11 +202,19 @@ def test_the_report_says_it_all() -> None:
         "  connected to  PgBouncer 1.18 (transaction pooling) in front of PostgreSQL 18.6\n",
         "  because       a sign\n",
         "  this end      psycopg 3.3.9, libpq 18.6, Python 3.13.1\n",
-        "\n2 findings\n",
+        "\n3 findings\n",
         "  ✗ named-prepare: prepared statements are not safe with psycopg's defaults",
         (
             "    why  server process 7: statement_timeout = 2s\n"
-            "         server process 8: 1 session advisory lock\n"
+            "         server process 8: session advisory lock 42\n"
+        ),
+        (
+            "\nFunctions that leave session state\n\n"
+            "  lib.log_in(integer)\n"
+            "    line 3   advisory-lock: pg_advisory_lock(id) in lib.log_in(integer) outlives the"
+            " transaction\n"
+            "    instead  pg_advisory_xact_lock(…)\n"
+            "    line 4   advisory-lock: "
         ),
         "  leaks: other clients meet it\n",
         "    pg_advisory_lock()      pg_advisory_xact_lock()\n",
@@ -193,9 +223,17 @@ def test_the_report_says_it_all() -> None:
         assert expected in text
 
 
+def test_a_long_list_of_functions_is_cut() -> None:
+    many = replace(SICK.facts, functions=tuple(map(of_function, range(25))))
+    text = shown(judged(many), 120)
+    assert "\n    line 19  " in text
+    assert "\n    line 20  " not in text
+    assert "\n  and 5 more: --json and pgpoolsafe.audit() list them all\n" in text
+
+
 def test_what_is_ignored_is_marked() -> None:
     text = shown(SICK, 120, ignored=("residue",))
-    assert "\n1 finding\n" in text
+    assert "\n2 findings\n" in text
     assert "carry what other clients left (ignored)\n" in text
 
 

@@ -14,10 +14,10 @@ import pytest
 from pgpoolsafe.checkup.behaviour import behaviours
 from pgpoolsafe.checkup.check import Check, Grade
 from pgpoolsafe.checkup.checks import CHECKS, checks
-from pgpoolsafe.checkup.facts import Client, ClientPool, Console, Facts, Leftovers, Server
+from pgpoolsafe.checkup.facts import Client, ClientPool, Console, Facts, Server
 from pgpoolsafe.checkup.prepares import prepares_are_safe
-from pgpoolsafe.checkup.questions import console_in, leftovers_in, server_in
-from pgpoolsafe.checkup.residue import described
+from pgpoolsafe.checkup.questions import console_in, server_in
+from pgpoolsafe.checkup.residue import origin_behind
 from pgpoolsafe.doctor import Diagnosis, judged
 from pgpoolsafe.effects import EffectKind
 from pgpoolsafe.poolers.active import ActiveAnswer, Sharing
@@ -27,6 +27,8 @@ from pgpoolsafe.poolers.products import DIRECT, TITLES, pooler
 from pgpoolsafe.poolers.startup import Reception
 from pgpoolsafe.report.document import document, failure
 from pgpoolsafe.rules.catalog import RULES
+from pgpoolsafe.rules.findings import Finding, Location
+from pgpoolsafe.session.residue import Snapshot, Thing, snapshot_in
 
 SESSION, TRANSACTION, STATEMENT = PoolMode.SESSION, PoolMode.TRANSACTION, PoolMode.STATEMENT
 FINDING, NOTE, OK = Grade.FINDING, Grade.NOTE, Grade.OK
@@ -40,12 +42,40 @@ TRACKING = pooler("pgbouncer", version=(1, 24, 1), mode=TRANSACTION)
 FORGETFUL = pooler("pgbouncer", version=(1, 18), mode=TRANSACTION)
 
 
+K = EffectKind
+LOCK = Thing(K.ADVISORY_LOCK, "7")
+
+
+def snapshot(pid: int, *things: Thing, **settings: str) -> Snapshot:
+    """A server connection that carries these things and settings."""
+    values = {Thing(K.SETTING, name): value for name, value in settings.items()}
+    return Snapshot(pid, {**values, **dict.fromkeys(things, "")})
+
+
+def function_finding(title: str, line: int) -> Finding:
+    return Finding(
+        rule="session-set",
+        what=f"set_config(app.tenant) in {title} outlives the transaction",
+        statement="PERFORM set_config('app.tenant', 'a-secret', false)",
+        why="the next client inherits it",
+        fix="SET LOCAL app.tenant TO …",
+        pooler=TRACKING,
+        level="warn",
+        location=Location(title, line, ""),
+    )
+
+
+SET_TENANT = function_finding("lib.set_tenant(integer)", 3)
+LOG_IN = function_finding("lib.log_in(integer)", 5)
+
+
 def facts(found: Pooler = TRACKING, **more: Any) -> Facts:
     """Facts of a target on which nothing is wrong but what `more` says."""
     fine: dict[str, Any] = {
         "server": SERVER,
         "stated": frozenset({"connect_timeout"}),
-        "leftovers": (Leftovers(101), Leftovers(102)),
+        "leftovers": (snapshot(101), snapshot(102)),
+        "functions": (),
     }
     return Facts(HERE, found, **{"client": NEW, **fine, **more})
 
@@ -101,11 +131,22 @@ CASES: list[tuple[Facts, Grade, str]] = [
         "startup-options: the settings in the options arrived: work_mem",
     ),
     (
-        facts(leftovers=(Leftovers(101, locks=1),)),
+        facts(leftovers=(snapshot(101, LOCK),)),
         FINDING,
         "residue: somebody leaks here: server connections carry what other clients left",
     ),
     (facts(), OK, "residue: nothing was left behind by other clients"),
+    (
+        facts(functions=(LOG_IN, SET_TENANT, SET_TENANT)),
+        FINDING,
+        "functions: functions of the database that leave session state: 2",
+    ),
+    (
+        facts(DIRECT, functions=(SET_TENANT,)),
+        NOTE,
+        "functions: functions of the database that leave session state: 1",
+    ),
+    (facts(), OK, "functions: no function of the database leaves session state"),
     (facts(stated=frozenset()), NOTE, "connect-timeout: no connect timeout is set"),
     (
         facts(pool=ClientPool("SQLAlchemy's pool", 15, None)),
@@ -200,7 +241,7 @@ def test_the_cases_cover_every_check() -> None:
 
 
 def test_findings_come_first_and_ok_last() -> None:
-    given = facts(FORGETFUL, stated=frozenset(), leftovers=(Leftovers(101, locks=1),))
+    given = facts(FORGETFUL, stated=frozenset(), leftovers=(snapshot(101, LOCK),))
     grades = [list(Grade).index(check.grade) for check in checks(given)]
     assert grades == sorted(grades, reverse=True)
 
@@ -254,36 +295,50 @@ def test_the_reason_names_the_library_that_is_too_old() -> None:
 
 # residue
 
-LEFT: list[tuple[Leftovers, list[str]]] = [
-    (Leftovers(1), []),
-    (Leftovers(1, settings={"timezone": None, "application_name": None}), []),
-    (Leftovers(1, settings={"statement_timeout": "4711ms"}), ["statement_timeout = 4711ms"]),
-    (Leftovers(1, settings={"search_path": None}), ["search_path is changed"]),
-    (Leftovers(1, statements=("PGBOUNCER_17", "_pg3_0")), ["prepared _pg3_0"]),
-    (Leftovers(1, statements=("PGBOUNCER_17", "odyssey_pstmt_3f")), []),
-    (Leftovers(1, locks=1), ["1 session advisory lock"]),
-    (Leftovers(1, locks=2), ["2 session advisory locks"]),
-    (Leftovers(1, channels=("jobs",)), ["listening on jobs"]),
-    (Leftovers(1, temporary=tuple("abcdefg")), ["temporary a b c d e and 2 more"]),
-    (Leftovers(1, cursors=("c",)), ["open cursor c"]),
-    (Leftovers(1, role="reporting"), ["role reporting"]),
+ROLE = Thing(K.ROLE, "role")
+
+LEFT: list[tuple[Snapshot, str]] = [
+    (snapshot(1), ""),
+    (snapshot(1, statement_timeout="4711ms"), "statement_timeout = 4711ms"),
+    (snapshot(1, row_security="off"), "row_security = off"),
+    (snapshot(1, search_path="tenant_42"), "search_path is changed"),
+    (snapshot(1, Thing(K.SETTING, "app.tenant")), "app.tenant is changed"),
+    (Snapshot(1, {Thing(K.SETTING, "app.tenant"): "42"}), "app.tenant is changed"),
+    (Snapshot(1, {ROLE: "reporting"}), "role reporting"),
+    (
+        Snapshot(1, {Thing(K.ROLE, "session_authorization"): "reporting"}),
+        "session authorization reporting",
+    ),
+    (snapshot(1, LOCK), "session advisory lock 7"),
+    (snapshot(1, LOCK, Thing(K.ADVISORY_LOCK, "1, 2")), "session advisory lock (1, 2), 7"),
+    (snapshot(1, Thing(K.PREPARED_STATEMENT, "_pg3_0")), "prepared _pg3_0"),
+    (snapshot(1, Thing(K.CHANNEL, "jobs")), "listening on jobs"),
+    (
+        snapshot(1, *(Thing(K.TEMP_OBJECT, name) for name in "gfedcba")),
+        "temporary a, b, c, d, e and 2 more",
+    ),
+    (snapshot(1, Thing(K.HELD_CURSOR, "a\nb")), "open cursor a b"),
+    (snapshot(1, Thing(K.LIBRARY, "auto_explain")), "loaded auto_explain"),
+    (
+        snapshot(1, Thing(K.SESSION_FUNCTION, "dblink connection far")),
+        "dblink connection far",
+    ),
+    (snapshot(1, LOCK, work_mem="1MB"), "work_mem = 1MB, session advisory lock 7"),
 ]
 
 
-@pytest.mark.parametrize("left, words", LEFT)
-def test_what_is_left_by_others(left: Leftovers, words: list[str]) -> None:
-    given = facts(leftovers=(left,))
-    check = the(given, "residue")
+@pytest.mark.parametrize("found, words", LEFT)
+def test_what_is_left_by_others(found: Snapshot, words: str) -> None:
+    check = the(facts(leftovers=(found,)), "residue")
     assert check.grade is (FINDING if words else OK)
     if words:
-        assert check.why == f"server process 1: {', '.join(words)}"
+        assert check.why == f"server process 1: {words}"
 
 
 def test_options_that_reach_other_clients() -> None:
-    left = Leftovers(1, settings={"work_mem": "1MB", "timezone": None})
     leaky = pooler("odyssey", mode=TRANSACTION, prepared=True)
     options = {"work_mem": Reception.APPLIED, "timezone": Reception.APPLIED}
-    given = facts(leaky, leftovers=(left,), startup=options)
+    given = facts(leaky, leftovers=(snapshot(1, work_mem="1MB"),), startup=options)
     assert said(given) == [
         "startup-options: work_mem in the connection's options reaches other clients"
     ]
@@ -291,23 +346,16 @@ def test_options_that_reach_other_clients() -> None:
         "Odyssey (transaction pooling) sets work_mem on a server connection that other clients"
         " share"
     )
+    assert document(judged(given))["residue"] == [{"pid": 1, "things": []}]
     # What did not arrive was left by somebody else.
     dropped = replace(given, startup={"work_mem": Reception.DROPPED})
     assert the(dropped, "residue").why == "server process 1: work_mem = 1MB"
 
 
-def test_what_the_pooler_tracks_is_not_left() -> None:
-    left = Leftovers(1, settings={"search_path": None})
-    tracking = pooler("pgbouncer", version=(1, 26), mode=TRANSACTION,
-                      reported=frozenset({"search_path"}))  # fmt: skip
-    assert the(facts(tracking, leftovers=(left,)), "residue").grade is OK
-    assert the(facts(FORGETFUL, leftovers=(left,)), "residue").grade is FINDING
-
-
 def test_every_server_connection_is_named() -> None:
-    given = facts(leftovers=(Leftovers(7, locks=1), Leftovers(8), Leftovers(9, role="r")))
+    given = facts(leftovers=(snapshot(7, LOCK), snapshot(8), Snapshot(9, {ROLE: "r"})))
     check = the(given, "residue")
-    assert check.why == "server process 7: 1 session advisory lock\nserver process 9: role r"
+    assert check.why == "server process 7: session advisory lock 7\nserver process 9: role r"
     assert check.fix[-1] == "clean up once: RECONNECT shop on PgBouncer's admin console"
 
 
@@ -315,21 +363,40 @@ def test_every_server_connection_is_named() -> None:
 
 ANSWER = {
     "pid": 7,
-    "settings": {"TimeZone": None, "work_mem": "1MB"},
-    "statements": None,
-    "locks": 2,
-    "channels": ["jobs"],
-    "temporary": None,
+    "stamp": "0:",
+    "names": None,
+    "settings": {"TimeZone": "UTC", "search_path": "tenant_42"},
+    "custom": None,
+    "configured": None,
+    "session_user": "app",
+    "login": "app",
+    "role": "none",
+    "locks": [[0, 7, 1, "ExclusiveLock"]],
+    "statements": [["PGBOUNCER_17", False], ["odyssey_pstmt_3f", False], ["_pg3_0", False]],
     "cursors": None,
-    "role": None,
+    "channels": None,
+    "temporary": None,
+    "slots": None,
+    "preloads": "",
+    "libraries": None,
+    "dblink": None,
+    "origin": None,
+    "drawn": None,
 }
 
+LOOKED_AT: list[tuple[Pooler, set[str]]] = [
+    (FORGETFUL, {"search_path", "7", "_pg3_0"}),
+    (
+        pooler("pgbouncer", version=(1, 26), mode=TRANSACTION, reported=frozenset({"search_path"})),
+        {"7", "_pg3_0"},
+    ),
+]
 
-def test_leftovers_are_read() -> None:
-    assert leftovers_in(ANSWER) == Leftovers(
-        7, settings={"timezone": None, "work_mem": "1MB"}, locks=2, channels=("jobs",)
-    )
-    assert described(leftovers_in({**ANSWER, "settings": None, "locks": 0, "channels": None})) == []
+
+@pytest.mark.parametrize("found, names", LOOKED_AT)
+def test_what_a_pooler_gives_to_each_client_is_not_left(found: Pooler, names: set[str]) -> None:
+    seen = snapshot_in(ANSWER, origin_behind(found))
+    assert {thing.name for thing in seen.things} == names
 
 
 def test_the_server_is_read() -> None:
@@ -372,6 +439,46 @@ def test_the_console_is_read() -> None:
 def test_a_console_that_does_not_know_the_database() -> None:
     with pytest.raises(LookupError, match="does not list the database shop"):
         console_in("shop", [], [], [], [])
+
+
+# functions
+
+
+def test_functions_are_named_once() -> None:
+    check = the(facts(functions=(LOG_IN, SET_TENANT, SET_TENANT)), "functions")
+    assert check.why == (
+        "lib.log_in(integer), lib.set_tenant(integer); a statement that calls one does not show it"
+    )
+    many = tuple(function_finding(f"f{number}()", 1) for number in range(7))
+    named = "f0(), f1(), f2(), f3(), f4() and 2 more"
+    assert the(facts(functions=many), "functions").why.startswith(named)
+
+
+def test_functions_do_no_harm_in_a_session_of_ones_own() -> None:
+    session = pooler("pgbouncer", version=(1, 26), mode=SESSION)
+    assert the(facts(session, functions=(SET_TENANT,)), "functions").why.endswith(
+        "; this is no harm here, and would be one behind a shared pool"
+    )
+
+
+def test_functions_that_could_not_be_read_are_not_called_safe() -> None:
+    assert "functions" not in {check.name for check in checks(facts(functions=None))}
+    assert document(judged(facts(functions=None)))["functions"] is None
+
+
+def test_functions_for_machines_without_the_text_of_the_statement() -> None:
+    report = document(judged(facts(functions=(SET_TENANT,))))
+    assert report["functions"] == [
+        {
+            "function": "lib.set_tenant(integer)",
+            "line": 3,
+            "rule": "session-set",
+            "what": "set_config(app.tenant) in lib.set_tenant(integer) outlives the transaction",
+            "fix": "SET LOCAL app.tenant TO …",
+        }
+    ]
+    assert report["status"] == 1
+    assert "a-secret" not in json.dumps(report)
 
 
 # the table

@@ -7,17 +7,18 @@ name, so that a finding can be ignored by it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from ..poolers.active import Sharing
 from ..poolers.answers import Pooler, PoolMode
 from ..poolers.startup import Reception, remedies
 from ..startup_options import reason_for
 from .check import Check, Grade
-from .facts import Facts, Leftovers
+from .facts import Facts
+from .functions import functions
 from .limits import connect_timeout, connections, idle_in_transaction, pool_timeout, waiting
 from .prepares import named_prepare
-from .residue import after_us, described, leaked_options
+from .residue import described, leaked_options, left_by_others
 
 CHECKS = (
     "pooler",
@@ -26,6 +27,7 @@ CHECKS = (
     "statement-mode-transaction",
     "startup-options",
     "residue",
+    "functions",
     "connect-timeout",
     "pool-timeout",
     "connections",
@@ -132,33 +134,32 @@ def _startup(facts: Facts) -> Iterable[Check]:
 
 
 def _residue(facts: Facts) -> Iterable[Check]:
-    left = [after_us(one, facts) for one in facts.leftovers]
-    dirty = [one for one in left if described(one)]
+    said = {s.pid: described(left_by_others(s, facts), s) for s in facts.leftovers}
+    dirty = {pid: words for pid, words in said.items() if words}
     if dirty:
         yield Check(
             "residue",
             Grade.FINDING,
             "somebody leaks here: server connections carry what other clients left",
-            "\n".join(f"server process {one.pid}: {', '.join(described(one))}" for one in dirty),
+            "\n".join(f"server process {pid}: {', '.join(dirty[pid])}" for pid in dirty),
             _clean_up(facts, dirty),
         )
-    elif left and facts.pooler.product != "direct":
-        seen = f"{len(left)} server connection{'s' if len(left) > 1 else ''}"
+    elif said and facts.pooler.product != "direct":
+        seen = f"{len(said)} server connection{'s' if len(said) > 1 else ''}"
         yield Check(
             "residue", Grade.OK, "nothing was left behind by other clients", f"{seen} looked at"
         )
 
 
-def _clean_up(facts: Facts, dirty: list[Leftovers]) -> tuple[str, ...]:
+def _clean_up(facts: Facts, dirty: Collection[int]) -> tuple[str, ...]:
     lines = ["find who does: pgpoolsafe.install(engine) in the programs that share this pool"]
     if facts.pooler.product == "pgbouncer":
         database = facts.endpoint.dbname
         lines.append(f"clean up once: RECONNECT {database} on PgBouncer's admin console")
     else:
-        pids = ", ".join(str(one.pid) for one in dirty)
         lines.append(
-            "clean up once, when nobody is in a transaction:"
-            f" SELECT pg_terminate_backend(pid) on a direct connection, for {pids}"
+            "clean up once, when nobody is in a transaction: SELECT pg_terminate_backend(pid)"
+            f" on a direct connection, for {', '.join(map(str, dirty))}"
         )
     return tuple(lines)
 
@@ -188,6 +189,7 @@ _LOOKS: tuple[Callable[[Facts], Iterable[Check]], ...] = (
     _statement_mode,
     _startup,
     _residue,
+    functions,
     connect_timeout,
     pool_timeout,
     connections,

@@ -9,6 +9,8 @@ from ..poolers.active import ActiveAnswer
 from ..poolers.answers import Pooler
 from ..poolers.endpoints import Endpoint
 from ..poolers.startup import Reception
+from ..rules.findings import Finding
+from ..session.residue import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +51,6 @@ class Server:
     def free_for_roles(self) -> int:
         """How many connections ordinary roles can have at once."""
         return self.max_connections - self.reserved
-
-
-@dataclass(frozen=True, slots=True)
-class Leftovers:
-    """What a server connection carries that the client just given it has not made.
-
-    `settings`: name and value; the value only where it is a number or one word of a list,
-    since others may be somebody's data. `statements`: names of prepared statements.
-    """
-
-    pid: int
-    settings: Mapping[str, str | None] = field(default_factory=dict)
-    statements: tuple[str, ...] = ()
-    locks: int = 0
-    channels: tuple[str, ...] = ()
-    temporary: tuple[str, ...] = ()
-    cursors: tuple[str, ...] = ()
-    role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +97,10 @@ class Facts:
     stated: frozenset[str] = frozenset()
     left_out: tuple[str, ...] = ()
     server: Server | None = None
-    leftovers: tuple[Leftovers, ...] = ()
+    leftovers: tuple[Snapshot, ...] = ()
+    """What server connections carry beyond what each client is given."""
+    functions: tuple[Finding, ...] | None = None
+    """What the database's own code would leave in a session; None: could not be read."""
     console: Console | None = None
     pool: ClientPool | None = None
     proof: ActiveAnswer | None = None

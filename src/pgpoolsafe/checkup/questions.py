@@ -1,8 +1,9 @@
-"""What the doctor asks the server, and how the answers are read. One round trip each.
+"""What the doctor asks about limits, and how the answers are read. One round trip each.
 
-Every question is one SELECT with one JSON value. It runs outside a transaction and leaves
-nothing behind (PostgreSQL 9.5 and later; pg_settings, pg_locks and the like are chapter 54
-of its documentation).
+What is asked of the server is one SELECT with one JSON value. It runs outside a transaction
+and leaves nothing behind (PostgreSQL 9.5 and later; pg_settings and the like are chapter 54
+of its documentation). What a session carries is asked as `residue()` asks it, and about
+functions as `audit()` does.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .facts import Console, Leftovers, Server
+from .facts import Console, Server
 
 SERVER = """
 select json_build_object(
@@ -27,23 +28,6 @@ select json_build_object(
     where name in ('idle_in_transaction_session_timeout', 'statement_timeout', 'lock_timeout')))
 """
 
-LEFTOVERS = r"""
-select json_build_object(
-  'pid', pg_backend_pid(),
-  'settings', (select json_object_agg(name,
-      case when vartype <> 'string' then current_setting(name) end)
-    from pg_catalog.pg_settings where source = 'session' and setting is distinct from reset_val
-      and name not like 'transaction\_%'),
-  'statements', (select json_agg(name order by name) from pg_catalog.pg_prepared_statements),
-  'locks', (select count(*) from pg_catalog.pg_locks
-    where locktype = 'advisory' and pid = pg_backend_pid() and granted),
-  'channels', (select json_agg(c order by c) from pg_catalog.pg_listening_channels() c),
-  'temporary', (select json_agg(relname order by relname) from pg_catalog.pg_class
-    where relnamespace = pg_my_temp_schema() and relkind in ('r', 'v', 'S', 'm', 'f', 'p')),
-  'cursors', (select json_agg(name order by name) from pg_catalog.pg_cursors where is_holdable),
-  'role', case when current_user <> session_user then current_user end)
-"""
-
 
 def server_in(answer: Mapping[str, Any]) -> Server:
     """The answer to SERVER."""
@@ -56,18 +40,6 @@ def server_in(answer: Mapping[str, Any]) -> Server:
         role_limit=answer["role_limit"],
         database_limit=answer["database_limit"],
         timeouts=answer["timeouts"] or {},
-    )
-
-
-def leftovers_in(answer: Mapping[str, Any]) -> Leftovers:
-    """The answer to LEFTOVERS: all that is there, whoever made it."""
-    lists = {
-        name: tuple(answer[name] or ())
-        for name in ("statements", "channels", "temporary", "cursors")
-    }
-    settings = {name.lower(): value for name, value in (answer["settings"] or {}).items()}
-    return Leftovers(
-        pid=answer["pid"], settings=settings, locks=answer["locks"], role=answer["role"], **lists
     )
 
 

@@ -206,16 +206,18 @@ def with_refused(sight: Sight, refused: Refused | None) -> Sight:
     return replace(sight, pooler=pooler, startup={**lost, **sight.startup})
 
 
-def ask_at_once(visitors: Sequence[Visitor], question: str) -> list[Any]:
-    """The answers of several connections that are asked at the same moment, so that a
-    pooler has to give each a server connection of its own, if it can.
+def ask_at_once(visitors: Sequence[Visitor], questions: Sequence[str], *values: str) -> list[Any]:
+    """The answers of several connections, each asked its question at the same moment, so that
+    a pooler has to give each a server connection of its own, if it can.
 
-    A connection that fails or is not served in time gives no answer.
+    Each is closed when it has answered, so that a session pool can serve those that wait. A
+    connection that fails or is not served in time gives no answer.
     """
-    for visitor in visitors:
-        visitor.pgconn.send_query_params(question.encode(), None)
+    encoded = [value.encode() for value in values] or None
+    for visitor, question in zip(visitors, questions, strict=True):
+        visitor.pgconn.send_query_params(question.encode(), encoded)
     answers = []
     for visitor in visitors:
-        with suppress(psycopg.Error):
+        with suppress(psycopg.Error), visitor:
             answers.append(json_of(visitor.wait(execute(visitor.pgconn))))
     return answers

@@ -9,9 +9,12 @@ from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
-from ..checkup.residue import after_us
+from ..checkup.facts import Facts
+from ..checkup.functions import title_of
+from ..checkup.residue import left_by_others
 from ..doctor import Diagnosis
 from ..poolers.answers import Pooler
+from ..rules.findings import Finding
 
 VERSION = 1
 
@@ -30,7 +33,8 @@ def document(diagnosis: Diagnosis, *, ignored: Collection[str] = ()) -> dict[str
         "console": asdict(facts.console) if facts.console else None,
         "probe": facts.proof.sharing.value if facts.proof else None,
         "startup_options": {name: what.value for name, what in facts.startup.items()},
-        "residue": [asdict(after_us(one, facts)) for one in facts.leftovers],
+        "residue": _residue(facts),
+        "functions": None if facts.functions is None else [*map(_function, facts.functions)],
         "behaviours": [
             {
                 "what": row.what,
@@ -69,6 +73,26 @@ def _plain(value: Any) -> Any:
 def failure(message: str) -> dict[str, Any]:
     """The report where there is nothing to report on."""
     return {"version": VERSION, "status": 2, "error": message}
+
+
+def _residue(facts: Facts) -> list[dict[str, Any]]:
+    """What each server connection carries, without the values."""
+    left = [left_by_others(found, facts) for found in facts.leftovers]
+    return [
+        {"pid": one.pid, "things": [{"kind": t.kind.value, "name": t.name} for t in one]}
+        for one in left
+    ]
+
+
+def _function(finding: Finding) -> dict[str, Any]:
+    """Without the text of the statement, in which a secret may stand."""
+    return {
+        "function": title_of(finding),
+        "line": finding.location.line if finding.location else None,
+        "rule": finding.rule,
+        "what": finding.what,
+        "fix": finding.fix,
+    }
 
 
 def _pooler(pooler: Pooler) -> dict[str, Any]:

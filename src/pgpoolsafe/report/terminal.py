@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 
 from rich.console import Console, Group, RenderableType
@@ -14,8 +14,10 @@ from rich.text import Text
 from ..checkup.advice import Advice
 from ..checkup.behaviour import MEANINGS, Behaviour
 from ..checkup.check import Check, Grade
+from ..checkup.functions import title_of
 from ..doctor import Diagnosis
 from ..poolers.answers import Answer
+from ..rules.findings import Finding
 
 _COLOURS = {
     Answer.LEAKS: "bold red",
@@ -31,6 +33,8 @@ _PLAIN_SIGNS = {Grade.FINDING: "x", Grade.NOTE: "!", Grade.OK: "+"}
 _GRADE_COLOURS = {Grade.FINDING: "bold red", Grade.NOTE: "yellow", Grade.OK: "green"}
 _INDENT = (0, 0, 0, 2)
 _WIDEST = 120
+_MOST_FUNCTIONS = 20
+"""How many lines of functions are shown."""
 
 
 def show(diagnosis: Diagnosis, console: Console, *, ignored: Collection[str] = ()) -> None:
@@ -52,6 +56,9 @@ def _parts(
     yield Padding(_who(diagnosis), _INDENT)
     yield _heading(_summary(diagnosis, ignored))
     yield Padding(_checks(diagnosis.checks, console, ignored), _INDENT)
+    if diagnosis.facts.functions:
+        yield _heading("Functions that leave session state")
+        yield Padding(_functions(diagnosis.facts.functions), _INDENT)
     if diagnosis.pooler.product != "direct":
         yield _heading("What works and what breaks here")
         yield Padding(_behaviours(diagnosis.behaviours), _INDENT)
@@ -143,6 +150,26 @@ def _check(check: Check, colour: str, *, counts: bool) -> Table:
 
 def _can_draw(console: Console) -> bool:
     return not console.options.ascii_only
+
+
+# functions
+
+
+def _functions(findings: Sequence[Finding]) -> Table:
+    """By function: each line that leaves something, and what is to be done instead."""
+    grid = Table.grid()
+    for title, group in groupby(findings[:_MOST_FUNCTIONS], key=title_of):
+        grid.add_row(Text(title, "bold"))
+        pairs = _pairs()
+        for finding in group:
+            line = f"line {finding.location.line}" if finding.location else ""
+            pairs.add_row(line, Text.assemble((f"{finding.rule}: ", "yellow"), finding.what))
+            pairs.add_row("instead", Text(finding.fix))
+        grid.add_row(Padding(pairs, _INDENT))
+    more = len(findings) - _MOST_FUNCTIONS
+    if more > 0:
+        grid.add_row(Text(f"and {more} more: --json and pgpoolsafe.audit() list them all", "dim"))
+    return grid
 
 
 # the table
