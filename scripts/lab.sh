@@ -1,12 +1,14 @@
 #!/bin/sh
 # Build the lab of poolers: one folder per Debian release, with the servers that release has.
 #
-#   scripts/lab.sh
+#   scripts/lab.sh            build what is not there
+#   scripts/lab.sh --check    only say, in one line and by status 1, if this machine cannot
 #
 # Needs root and a Debian or Ubuntu (debootstrap comes with apt-get where it is missing), about
 # four minutes and 1.5 GB. What is built already stays. Nothing outside of the lab's folder is
 # changed: the servers run in these folders by chroot, and take ports of the loopback interface.
-# Ends with one line and status 1 when it cannot go on.
+# A download that fails is tried again, twice. Ends with one line and status 1 when it cannot
+# go on; the line names what could not be had.
 #
 #   PGPOOLSAFE_LAB   where to build (default: .lab in the checkout, which git ignores)
 #   LAB_MIRROR       the Debian mirror (default: the one that apt uses, else deb.debian.org)
@@ -30,20 +32,45 @@ say() { printf '[lab] %s\n' "$*"; }
 fail() { printf '[lab] cannot go on: %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-check_machine() {
-    [ "$(uname -s)" = Linux ] || fail "the lab is made of Debian releases, which need Linux"
-    [ "$(id -u)" = 0 ] || fail "only root can build and start the lab (debootstrap, chroot)"
-    unshare --mount true 2>/dev/null || fail "this machine allows no mount namespaces"
+# why_not: why this machine cannot build the lab; nothing if it can.
+why_not() {
+    if [ "$(uname -s)" != Linux ]; then echo "the lab is made of Debian releases, which need Linux"
+    elif [ "$(id -u)" != 0 ]; then echo "only root can build and start the lab (debootstrap, chroot)"
+    elif ! have debootstrap && ! have apt-get; then
+        echo "debootstrap is missing, and there is no apt-get to install it with"
+    elif ! unshare --mount true 2>/dev/null; then echo "this machine allows no mount namespaces"
+    fi
+}
+
+# persistently COMMAND...: try it three times; what fails by chance is mostly the network.
+persistently() {
+    for pause in 5 20 0; do
+        if "$@"; then return 0; fi
+        sleep "$pause"
+    done
+    return 1
 }
 
 check_debootstrap() {
     if have debootstrap; then return 0; fi
-    have apt-get || fail "debootstrap is missing, and there is no apt-get to install it with"
     say "installing the system package debootstrap with apt-get"
-    { apt-get update -q && DEBIAN_FRONTEND=noninteractive \
-        apt-get install -q -y --no-install-recommends debootstrap debian-archive-keyring
-    } >"$LAB/apt.log" 2>&1 || fail "apt-get could not install debootstrap, see $LAB/apt.log"
+    persistently install_debootstrap >"$LAB/apt.log" 2>&1 ||
+        fail "apt-get could not install debootstrap: $(reason_in "$LAB/apt.log"), see $LAB/apt.log"
 }
+
+install_debootstrap() {
+    apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+        apt-get install -q -y --no-install-recommends debootstrap debian-archive-keyring
+}
+
+# By itself, wget waits a quarter of an hour for a mirror that has fallen silent.
+bound_wget() {
+    printf 'timeout = 30\ntries = 3\n' >"$LAB/wgetrc"
+    export WGETRC="$LAB/wgetrc"
+}
+
+# reason_in LOG: the last line in which debootstrap or apt-get says what it could not do.
+reason_in() { { grep -E '^E: ' "$1" || cat "$1"; } | tail -n 1; }
 
 mirror() {
     found=$(apt-cache policy 2>/dev/null | grep -o 'https\{0,1\}://[^ ]*/debian ' | head -n 1)
@@ -59,24 +86,39 @@ script_of() {
     done
 }
 
+# fill RELEASE FOLDER: an attempt takes up the packages that one before it has downloaded.
+fill() {
+    mkdir -p "$LAB/$1.packages"
+    rm -rf --one-file-system "$2"
+    debootstrap --variant=minbase --include="$(packages_of "$1")" --cache-dir="$LAB/$1.packages" \
+        "$1" "$2" "$(mirror)" "$(script_of "$1")"
+}
+
 build() {
     folder=$LAB/$1.unfinished
-    rm -rf --one-file-system "$folder" "${LAB:?}/$1"
-    debootstrap --variant=minbase --include="$(packages_of "$1")" \
-        "$1" "$folder" "$(mirror)" "$(script_of "$1")"
+    rm -rf --one-file-system "${LAB:?}/$1"
+    persistently fill "$1" "$folder"
     chroot "$folder" useradd --uid "$ACCOUNT_ID" --user-group --home-dir /srv/lab --create-home \
         "$ACCOUNT"
     chmod 755 "$folder/srv/lab"
     chmod 1777 "$folder/dev/shm" # debootstrap leaves it to root
-    rm -rf "$folder"/var/cache/apt/* "$folder"/var/lib/apt/lists/*
+    rm -rf "$folder"/var/cache/apt/* "$folder"/var/lib/apt/lists/* "$LAB/$1.packages"
     packages_of "$1" >"$folder/lab-packages"
     mv "$folder" "$LAB/$1"
 }
 
-check_machine
+reason=$(why_not)
+if [ "${1:-}" = --check ]; then
+    [ -z "$reason" ] || { echo "$reason"; exit 1; }
+    exit 0
+fi
+[ -z "$reason" ] || fail "$reason"
+
 mkdir -p "$LAB"
+LAB=$(cd "$LAB" && pwd) # debootstrap wants its cache by an absolute path
 echo '*' >"$LAB/.gitignore"
 check_debootstrap
+bound_wget
 
 building=
 for release in bookworm trixie forky; do
@@ -87,8 +129,8 @@ for release in bookworm trixie forky; do
 done
 failed=
 for pair in $building; do
-    wait "${pair#*:}" || failed="$failed ${pair%:*}"
+    release=${pair%:*}
+    wait "${pair#*:}" || failed="$failed; $release: $(reason_in "$LAB/$release.log")"
 done
-[ -z "$failed" ] ||
-    fail "no$failed ($(tail -qn 1 "$LAB/$(echo $failed | cut -d' ' -f1).log")), see $LAB/*.log"
+[ -z "$failed" ] || fail "not all could be built$failed; see $LAB/*.log"
 say "the lab stands in $LAB"
