@@ -7,27 +7,40 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, overload
 
 from .endpoint_check import Requirement, refuse, requirement
-from .errors import ConfigurationError
 from .installation import Installation, installation_of
 from .poolers.answers import Pooler
+from .poolers.startup import Reception, refusal_in
+from .program_address import conninfo_of, conninfo_of_engine
 from .rules.findings import caller
 from .rules.policy import make_policy
 from .rules.reporting import Reporter
 from .startup_options import startup_findings
-from .targets import Kind, address_of, kind_of
+from .targets import Kind, address_of, kind_of, text_in
 
 if TYPE_CHECKING:
     import psycopg
     import psycopg_pool
     import sqlalchemy
-    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
     from .drivers.psycopg_sight import Sight
 
-    SyncTarget = psycopg.Connection[Any] | sqlalchemy.Engine | psycopg_pool.ConnectionPool[Any]
-    AsyncTarget = psycopg.AsyncConnection[Any] | AsyncEngine | psycopg_pool.AsyncConnectionPool[Any]
+    SyncTarget = (
+        psycopg.Connection[Any]
+        | psycopg_pool.ConnectionPool[Any]
+        | sqlalchemy.Connection
+        | sqlalchemy.Engine
+        | sqlalchemy.URL
+    )
+    AsyncTarget = (
+        psycopg.AsyncConnection[Any]
+        | psycopg_pool.AsyncConnectionPool[Any]
+        | AsyncConnection
+        | AsyncEngine
+    )
 
-_ASYNC = (Kind.ASYNC_CONNECTION, Kind.ASYNC_ENGINE, Kind.ASYNC_POOL)
+_ASYNC = (Kind.ASYNC_CONNECTION, Kind.ASYNC_ENGINE, Kind.ASYNC_POOL, Kind.ASYNC_SQLALCHEMY)
+_ENGINES = (Kind.ENGINE, Kind.ASYNC_ENGINE)
 _PSYCOPG = ("psycopg", "psycopg_async")
 
 
@@ -41,8 +54,9 @@ def detect(target: Any) -> Any:
     """What a target leads to: a pooler, its mode, what it keeps, and the evidence.
 
     target: a DSN (`host=… dbname=…`), a URL (`postgresql://…`, also with a driver's name, as
-        SQLAlchemy has it), a service's name, a SQLAlchemy Engine or AsyncEngine, a psycopg
-        connection or a psycopg_pool pool. For an asynchronous target the result is awaited.
+        SQLAlchemy has it), a service's name, a SQLAlchemy URL, Engine, AsyncEngine or
+        connection, a psycopg connection or a psycopg_pool pool. For an asynchronous target
+        the result is awaited. What uses another driver than psycopg is visited with psycopg.
 
     A text is connected to, with a timeout of 10 s unless it states one. Costs at most one
     round trip (one more, if settings stand in the connection's options), and none where the
@@ -138,24 +152,55 @@ def _reported(target: Any, sight: Sight) -> Sight:
 
 
 def _see(target: Any) -> Sight:
+    from psycopg import OperationalError
+
+    try:
+        return _see_by_its_own(target)
+    except OperationalError as error:
+        sight = _see_what_is_refused(target, error)
+        if sight is None:
+            raise
+        return sight
+
+
+async def _see_later(target: Any) -> Sight:
+    from psycopg import OperationalError
+
+    try:
+        return await _see_later_by_its_own(target)
+    except OperationalError as error:
+        sight = await asyncio.to_thread(_see_what_is_refused, target, error)
+        if sight is None:
+            raise
+        return sight
+
+
+def _see_by_its_own(target: Any) -> Sight:
+    """Through the target's own connection, where it has one of psycopg's."""
     kind = kind_of(target)
     if kind is Kind.TEXT:
-        return _see_text(target)
+        return _see_text(text_in(target))
     if kind is Kind.POOL:
         with target.connection() as conn:
             return _see_connection(conn, target)
     if kind is Kind.CONNECTION:
         return _see_connection(target, target)
     if target.dialect.driver not in _PSYCOPG:
-        return _see_text(_url_of(target))
-    raw = target.raw_connection()
+        return _see_text(conninfo_of_engine(target.engine))
+    if kind is Kind.SQLALCHEMY:
+        return _see_connection(target.connection.driver_connection, target.engine)
+    return _see_engine(target)
+
+
+def _see_engine(engine: Any) -> Sight:
+    raw = engine.raw_connection()
     try:
-        return _see_connection(raw.driver_connection, target)
+        return _see_connection(raw.driver_connection, engine)
     finally:
         raw.close()
 
 
-async def _see_later(target: Any) -> Sight:
+async def _see_later_by_its_own(target: Any) -> Sight:
     kind = kind_of(target)
     if kind is Kind.ASYNC_POOL:
         async with target.connection() as conn:
@@ -163,10 +208,34 @@ async def _see_later(target: Any) -> Sight:
     if kind is Kind.ASYNC_CONNECTION:
         return await _see_async_connection(target, target)
     if target.dialect.driver not in _PSYCOPG:
-        return await asyncio.to_thread(_see_text, _url_of(target))
-    async with target.connect() as connection:
-        raw = await connection.get_raw_connection()
-        return await _see_async_connection(raw.driver_connection, target)
+        return await asyncio.to_thread(_see_text, conninfo_of_engine(target.engine))
+    if kind is Kind.ASYNC_SQLALCHEMY:
+        raw = await target.get_raw_connection()
+        return await _see_async_connection(raw.driver_connection, target.engine)
+    return await _see_async_engine(target)
+
+
+async def _see_async_engine(engine: Any) -> Sight:
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        async with engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            return await _see_async_connection(raw.driver_connection, engine)
+    except DBAPIError as error:
+        raise (error.orig or error) from None  # the driver's, as everywhere
+
+
+def _see_what_is_refused(target: Any, error: Exception) -> Sight | None:
+    """Where the pooler refuses settings in the options: what stands there, and which.
+
+    A pool only says that no connection came in time, so it is worth a look by itself.
+    """
+    is_refusal = kind_of(target) in _ENGINES and refusal_in(str(error)) is not None
+    if not is_refusal and type(error).__name__ != "PoolTimeout":
+        return None
+    sight = _see_text(conninfo_of(target))
+    return sight if Reception.REJECTED in sight.startup.values() else None
 
 
 def _see_connection(conn: Any, target: Any) -> Sight:
@@ -203,19 +272,9 @@ def _see_text(text: str) -> Sight:
         visitor.close()
 
 
-def _url_of(engine: Any) -> str:
-    """The address of an engine on another driver, to be visited with psycopg."""
-    if engine.dialect.name != "postgresql":
-        raise TypeError(f"an engine on {engine.dialect.name} is no way to PostgreSQL")
-    url: str = engine.url.render_as_string(hide_password=False)
-    if not engine.url.host and not engine.url.query:
-        raise ConfigurationError("the engine's URL names no host: hand over a DSN instead")
-    return url
-
-
 def _installation(target: Any) -> Installation | None:
     """The guard on the target, or on the whole process."""
-    if isinstance(target, str):
+    if kind_of(target) is Kind.TEXT:
         return installation_of(None)
     return installation_of(target) or _owner(target) or installation_of(None)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from .checkup.facts import ClientPool
-from .errors import ConfigurationError
-from .targets import Kind, kind_of
+from .program_address import conninfo_of
+from .targets import Kind, kind_of, text_in
 
 
 def text_of(target: Any) -> str:
@@ -16,26 +16,10 @@ def text_of(target: Any) -> str:
     """
     kind = kind_of(target)
     if kind is Kind.TEXT:
-        return str(target)
-    if kind in (Kind.ENGINE, Kind.ASYNC_ENGINE):
-        return str(target.url.render_as_string(hide_password=False))
-    if kind in (Kind.POOL, Kind.ASYNC_POOL):
-        return _conninfo_of(target)
+        return text_in(target)
+    if kind in (Kind.ENGINE, Kind.ASYNC_ENGINE, Kind.POOL, Kind.ASYNC_POOL):
+        return conninfo_of(target)
     raise TypeError("the doctor looks at a DSN, a URL, an Engine or a pool, not at a connection")
-
-
-def _conninfo_of(pool: Any) -> str:
-    from psycopg.conninfo import make_conninfo
-
-    kwargs = pool.kwargs or {}
-    if callable(pool.conninfo) or callable(kwargs):
-        raise ConfigurationError("the pool asks a function where to connect: hand over a DSN")
-    known = {name: value for name, value in kwargs.items() if name not in _NOT_LIBPQ}
-    return make_conninfo(pool.conninfo or "", **known)
-
-
-_NOT_LIBPQ = ("autocommit", "prepare_threshold", "row_factory", "cursor_factory", "context")
-"""What psycopg.connect() takes beside libpq's parameters."""
 
 
 def pool_of(target: Any) -> ClientPool | None:

@@ -40,6 +40,8 @@ class Kind(Enum):
     ASYNC_CONNECTION = "async connection"
     POOL = "pool"
     ASYNC_POOL = "async pool"
+    SQLALCHEMY = "SQLAlchemy connection"
+    ASYNC_SQLALCHEMY = "async SQLAlchemy connection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ def kind_of(target: Any) -> Kind:
             return kind
     raise TypeError(
         f"cannot look at a {type(target).__module__}.{type(target).__qualname__}; expected a DSN,"
-        " a URL, a SQLAlchemy Engine or AsyncEngine, a psycopg connection, or a psycopg_pool pool"
+        " a URL, an Engine, AsyncEngine or connection of SQLAlchemy, a psycopg connection, or a"
+        " psycopg_pool pool"
     )
 
 
@@ -105,11 +108,19 @@ def _sqlalchemy_kind(target: Any) -> Kind | None:
     """Imports only what the target already needed, as the two below."""
     if "sqlalchemy" not in sys.modules:
         return None
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import URL, Connection, Engine
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-    if isinstance(target, Engine):
-        return Kind.ENGINE
-    return Kind.ASYNC_ENGINE if isinstance(getattr(target, "sync_engine", None), Engine) else None
+    if isinstance(target, Engine) and target.dialect.is_async:
+        raise TypeError("the sync_engine of an AsyncEngine cannot be asked: hand over the latter")
+    kinds = (
+        (URL, Kind.TEXT),
+        (Engine, Kind.ENGINE),
+        (AsyncEngine, Kind.ASYNC_ENGINE),
+        (Connection, Kind.SQLALCHEMY),
+        (AsyncConnection, Kind.ASYNC_SQLALCHEMY),
+    )
+    return next((kind for of, kind in kinds if isinstance(target, of)), None)
 
 
 def _psycopg_kind(target: Any) -> Kind | None:
@@ -133,6 +144,14 @@ def _pool_kind(target: Any) -> Kind | None:
 
 
 # texts
+
+
+def text_in(target: Any) -> str:
+    """A target of kind TEXT as a text; SQLAlchemy's URL hides its password otherwise."""
+    if isinstance(target, str):
+        return target
+    text: str = target.render_as_string(hide_password=False)
+    return text
 
 
 def address_of(text: str, *, connect_timeout: int | None = None) -> Address:
@@ -168,7 +187,7 @@ def _completed(stated: Mapping[str, str], left_out: tuple[str, ...]) -> Address:
 
 def _as_conninfo(text: str) -> tuple[str, tuple[str, ...]]:
     scheme, separator, rest = text.partition("://")
-    if separator:
+    if separator and "=" not in scheme:  # not in the password of host=… password=…
         return _url(scheme, rest)
     if "=" not in text and text:
         if not re.fullmatch(r"[\w.-]+", text):
@@ -197,8 +216,7 @@ def _url(scheme: str, rest: str) -> tuple[str, tuple[str, ...]]:
     if base.count("@") > 1 or "@" in base.partition("/")[2] + query:
         raise ConfigurationError(_NOT_ENCODED)
     pairs = [pair for pair in query.split("&") if pair]
-    keywords = _keywords()
-    taken = [pair for pair in pairs if unquote(pair.partition("=")[0]) in keywords]
+    taken = [pair for pair in pairs if unquote(pair.partition("=")[0]) in keywords()]
     left_out = [unquote(pair.partition("=")[0]) for pair in pairs if pair not in taken]
     if "ssl" in left_out and driver == "asyncpg":
         taken += [f"sslmode={p.partition('=')[2]}" for p in pairs if p.startswith("ssl=")]
@@ -206,7 +224,8 @@ def _url(scheme: str, rest: str) -> tuple[str, tuple[str, ...]]:
     return f"postgresql://{base}" + (f"?{'&'.join(taken)}" if taken else ""), shown
 
 
-def _keywords() -> frozenset[str]:
+def keywords() -> frozenset[str]:
+    """libpq's connection parameters."""
     from psycopg import pq
 
     return frozenset(option.keyword.decode() for option in pq.Conninfo.get_defaults())
@@ -257,9 +276,9 @@ _COMPLAINTS = (
 
 def _meant(conninfo: str) -> str:
     """A known option that is all but written there."""
-    keywords = _keywords()
+    known = keywords()
     for word in re.findall(r"(?:^|\s)(\w+)\s*=", conninfo):
-        close = difflib.get_close_matches(word, sorted(keywords), n=1, cutoff=0.8)
-        if word not in keywords and close:
+        close = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.8)
+        if word not in known and close:
             return f"; did you mean {close[0]}?"
     return ""

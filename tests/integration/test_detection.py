@@ -56,7 +56,18 @@ def plain_url(server: Server) -> Iterator[str]:
     yield server.url(scheme="postgres")
 
 
-TARGETS = [engine, connection, pool, text, url, plain_url]
+@contextmanager
+def url_object(server: Server) -> Iterator[sqlalchemy.URL]:
+    yield sqlalchemy.make_url(server.url())
+
+
+@contextmanager
+def sqlalchemy_connection(server: Server) -> Iterator[sqlalchemy.Connection]:
+    with engine(server) as made, made.connect() as conn:
+        yield conn
+
+
+TARGETS = [engine, connection, pool, text, url, plain_url, url_object, sqlalchemy_connection]
 each_target = pytest.mark.parametrize("target_on", TARGETS, ids=lambda make: make.__name__)
 
 
@@ -98,7 +109,18 @@ async def async_pool(server: Server, look: Callable[[Any], Awaitable[Pooler]]) -
         return await look(made)
 
 
-ASYNC = [async_engine, async_connection, async_pool]
+async def async_sqlalchemy_connection(
+    server: Server, look: Callable[[Any], Awaitable[Pooler]]
+) -> Pooler:
+    made = create_async_engine(server.url())
+    try:
+        async with made.connect() as conn:
+            return await look(conn)
+    finally:
+        await made.dispose()
+
+
+ASYNC = [async_engine, async_connection, async_pool, async_sqlalchemy_connection]
 
 
 @pytest.mark.parametrize("run", ASYNC, ids=lambda make: make.__name__)
@@ -107,6 +129,12 @@ async def test_asynchronous_targets_are_awaited(
 ) -> None:
     assert (await run(pgbouncer, detect)).shares_sessions
     assert (await run(postgres, detect)).product == "direct"
+
+
+async def test_synchronous_targets_inside_an_event_loop(pgbouncer: PgBouncer) -> None:
+    with engine(pgbouncer) as made:
+        assert detect(made).shares_sessions
+    assert detect(pgbouncer.dsn()).shares_sessions
 
 
 # engines on other drivers are looked at with a connection of our own
@@ -125,6 +153,27 @@ async def test_an_asynchronous_engine_on_another_driver(pgbouncer: PgBouncer) ->
     assert (await detect(made)).shares_sessions
     assert made.pool.checkedin() == 0  # type: ignore[attr-defined]
     await made.dispose()
+
+
+def test_an_engine_on_another_driver_that_is_made_by_its_arguments(pgbouncer: PgBouncer) -> None:
+    place = {"host": "127.0.0.1", "port": pgbouncer.port, "user": "app", "database": "shop"}
+    settings = {"server_settings": {"statement_timeout": "4711ms", "jit": "off"}}
+    elsewhere = "postgresql+psycopg://nobody@127.0.0.1:1/nowhere"
+    made = sqlalchemy.create_engine(elsewhere, connect_args={**place, **settings})
+    made.dialect.driver = "asyncpg"
+    with pytest.warns(SessionStateWarning) as heard:
+        assert detect(made).shares_sessions
+    assert [warning.message.finding.what for warning in heard] == [  # type: ignore[union-attr]
+        "statement_timeout in the connection's options does not arrive",
+        "jit in the connection's options does not arrive",
+    ]
+
+
+def test_a_connection_on_another_driver(pgbouncer: PgBouncer) -> None:
+    with engine(pgbouncer) as made, made.connect() as conn:
+        made.dialect.driver = "psycopg2"
+        assert detect(conn).shares_sessions
+        made.dialect.driver = "psycopg"
 
 
 def test_an_engine_on_another_database_is_a_type_error() -> None:
@@ -243,6 +292,38 @@ def test_options_of_an_engine_are_seen(forgetful: PgBouncer) -> None:
     made.dispose()
 
 
+REFUSED = "refuses the connection because of statement_timeout"
+
+
+def test_options_of_an_engine_that_are_refused(pgbouncer: PgBouncer) -> None:
+    made = sqlalchemy.create_engine(pgbouncer.url(), connect_args={"options": WISH})
+    with pytest.warns(SessionStateWarning, match=REFUSED):
+        assert detect(made).product == "pgbouncer"
+
+
+async def test_options_of_an_asynchronous_engine_that_are_refused(pgbouncer: PgBouncer) -> None:
+    made = create_async_engine(pgbouncer.url(), connect_args={"options": WISH})
+    with pytest.warns(SessionStateWarning, match=REFUSED):
+        assert (await detect(made)).product == "pgbouncer"
+
+
+def test_options_of_a_pool_that_are_refused(pgbouncer: PgBouncer) -> None:
+    made = psycopg_pool.ConnectionPool(
+        pgbouncer.dsn(), kwargs={"options": WISH}, min_size=1, timeout=0.5, open=True
+    )
+    with made, pytest.warns(SessionStateWarning, match=REFUSED):
+        assert detect(made).product == "pgbouncer"
+
+
+async def test_options_of_an_asynchronous_pool_that_are_refused(pgbouncer: PgBouncer) -> None:
+    made = psycopg_pool.AsyncConnectionPool(
+        pgbouncer.dsn(), kwargs={"options": WISH}, min_size=1, timeout=0.5, open=False
+    )
+    async with made:
+        with pytest.warns(SessionStateWarning, match=REFUSED):
+            assert (await detect(made)).product == "pgbouncer"
+
+
 def test_options_on_a_direct_connection_are_fine(postgres: Postgres) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -272,6 +353,23 @@ def test_allowed_and_raised(forgetful: PgBouncer) -> None:
 def test_a_dead_port(unused_port: int) -> None:
     with pytest.raises(psycopg.OperationalError):
         detect(f"host=127.0.0.1 port={unused_port}")
+
+
+async def test_a_dead_port_is_the_drivers_error_everywhere(unused_port: int) -> None:
+    url = f"postgresql+psycopg://app@127.0.0.1:{unused_port}/shop"
+    with pytest.raises(psycopg.OperationalError):
+        detect(sqlalchemy.create_engine(url))
+    with pytest.raises(psycopg.OperationalError):
+        await detect(create_async_engine(url))
+
+
+def test_a_pool_that_is_in_use_is_not_blamed_on_the_pooler(pgbouncer: PgBouncer) -> None:
+    made = psycopg_pool.ConnectionPool(
+        pgbouncer.dsn(), min_size=1, max_size=1, timeout=0.5, open=True
+    )
+    with made, made.connection():
+        with pytest.raises(psycopg_pool.PoolTimeout):
+            detect(made)
 
 
 def test_a_text_that_cannot_be_read() -> None:

@@ -303,6 +303,14 @@ def test_options_that_are_refused(pgbouncer: PgBouncer) -> None:
     assert "4711" not in done.stdout
 
 
+def test_options_and_timeout_of_an_engine(pgbouncer: PgBouncer) -> None:
+    url = f"postgresql+psycopg://app@127.0.0.1:{pgbouncer.port}/shop"
+    more = {"options": WISH, "connect_timeout": 5}
+    found = diagnose(sqlalchemy.create_engine(url, connect_args=more))
+    assert "startup-options" in names(found, Grade.FINDING)
+    assert "connect-timeout" in names(found, Grade.OK)
+
+
 def test_options_that_are_dropped(pgbouncer_with: Callable[..., PgBouncer]) -> None:
     pooler = pgbouncer_with(ignore_startup_parameters="options,statement_timeout")
     found = diagnose(pooler.dsn(options=WISH))

@@ -8,11 +8,12 @@ import psycopg
 import psycopg_pool
 import pytest
 import sqlalchemy
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from pgpoolsafe.errors import ConfigurationError
 from pgpoolsafe.program_pools import pool_of, text_of
-from pgpoolsafe.targets import Address, Kind, address_of, kind_of
+from pgpoolsafe.targets import Address, Kind, address_of, kind_of, text_in
 
 SECRET = "s3cret-pw"
 
@@ -27,6 +28,7 @@ ADDRESSES = [
     ("pgsql://app@db/shop", {"host": "db"}),
     ("postgis://app@db/shop", {"host": "db"}),
     ("  postgresql://app@db/shop\n", {"host": "db"}),
+    ("host=db password=a://b=c", {"host": "db", "password": "a://b=c"}),
     ("postgresql://[::1]:6432/shop", {"host": "::1", "port": "6432"}),
     ("postgresql://a:1,b:2/shop", {"host": "a,b", "port": "1,2"}),
     ("postgresql:///shop?host=/run/pg&port=6432", {"host": "/run/pg", "port": "6432"}),
@@ -183,6 +185,15 @@ def test_kinds() -> None:
     assert kind_of(create_async_engine(URL)) is Kind.ASYNC_ENGINE
     assert kind_of(pool) is Kind.POOL
     assert kind_of(psycopg.Connection.__new__(psycopg.Connection)) is Kind.CONNECTION
+    assert kind_of(engine.url) is Kind.TEXT
+    assert text_in(engine.url) == URL
+    assert kind_of(Connection.__new__(Connection)) is Kind.SQLALCHEMY
+    assert kind_of(AsyncConnection.__new__(AsyncConnection)) is Kind.ASYNC_SQLALCHEMY
+
+
+def test_the_inner_engine_of_an_asynchronous_one_cannot_be_asked() -> None:
+    with pytest.raises(TypeError, match="the sync_engine of an AsyncEngine cannot be asked"):
+        kind_of(create_async_engine(URL).sync_engine)
 
 
 async def test_async_pools_are_awaited() -> None:
@@ -198,7 +209,9 @@ def test_other_targets_are_a_type_error(target: Any) -> None:
 
 def test_an_engine_says_where_it_leads_and_how_big_its_pool_is() -> None:
     engine = sqlalchemy.create_engine(URL, pool_size=7, max_overflow=3, pool_timeout=4)
-    assert text_of(engine) == URL
+    address = address_of(text_of(engine))
+    assert address.place == "127.0.0.1:1"
+    assert address.parameters["password"] == SECRET
     found = pool_of(engine)
     assert found is not None
     assert (found.title, found.most, found.timeout) == ("SQLAlchemy's pool", 10, 4)

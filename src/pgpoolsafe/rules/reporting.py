@@ -75,10 +75,14 @@ class Reporter:
 
 
 def _place(finding: Finding) -> _Place:
-    """What is told once; findings of code that could not be located, once per statement."""
+    """What is told once; findings of code that could not be located, once per statement.
+
+    The options of one connection may hold several settings, each with a fix of its own.
+    """
     place: object = finding.statement
     if finding.location:
-        place = (finding.location.file, finding.location.line)
+        setting = finding.statement if finding.rule == "startup-options" else ""
+        place = (finding.location.file, finding.location.line, setting)
     return finding.rule, finding.level, place
 
 
