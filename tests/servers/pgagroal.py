@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -92,18 +93,24 @@ class Pgagroal(Server):
         server = ["[primary]", f"host = {HOST}", f"port = {self.postgres.port}"]
         return "\n".join(["[pgagroal]", *lines, *server, ""])
 
+    @property
+    def _first(self) -> int:
+        """The server connections of a user that are opened beforehand, as the transaction
+        pipeline wants it.
+        """
+        return self.pool_size if self.pipeline == "transaction" else 0
+
     def _event_loop(self) -> dict[str, str]:
         # 1.6 aborts with epoll on its second client; 2.x would rather have io_uring, which
         # is not everywhere.
         return {"ev_backend": "epoll"} if self.version >= (2,) else {"libev": "select"}
 
     def _prepare(self) -> None:
+        self._began = time.time()
         self._write("pgagroal.conf", self._configuration())
         self._write("pgagroal_hba.conf", "host all all all scram-sha-256\n")
-        # The transaction pipeline wants its server connections opened beforehand.
-        first = self.pool_size if self.pipeline == "transaction" else 0
         limits = "".join(
-            f"shop {user} {self.pool_size} {first} {first}\n" for user in USERS.values()
+            f"shop {user} {self.pool_size} {self._first} {self._first}\n" for user in USERS.values()
         )
         self._write("pgagroal_databases.conf", limits)
         if not (self.folder / "pgagroal_users.conf").exists():
@@ -120,5 +127,19 @@ class Pgagroal(Server):
         return [PROGRAM, *options]
 
     def _probe(self) -> None:
-        # While it is filling its pool, 1.6 leaves a client without an answer.
+        # A client that comes and goes while the pool is being filled is never forgotten: 1.6
+        # then leaves others without an answer, and 2.1 opens server connections without end.
+        wanted = self._first * len(USERS)
+        if self._server_connections() < wanted:
+            raise psycopg.OperationalError("the pool is being filled")
         psycopg.connect(self.dsn(connect_timeout=2)).close()
+
+    def _server_connections(self) -> int:
+        """How many of its own there are, all told, that do nothing at the moment."""
+        with self.postgres.connect("postgres", autocommit=True) as admin:
+            row = admin.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query <> ''"
+                " AND usename = ANY (%s) AND backend_start > to_timestamp(%s)",
+                [list(USERS.values()), self._began],
+            ).fetchone()
+        return int(row[0]) if row else 0
