@@ -41,23 +41,26 @@ _HEADS = _heads(_ANYWHERE)
 
 def plain_reading(text: str) -> Reading | None:
     """PLAIN or DRAWS for a text that has no effect; None: look closer."""
-    first = _FIRST.match(text)
-    if first is None:
-        return None
-    command = first[1].lower()
+    command = first_word(text)
     if command not in _CAN_CALL:
         return None
     low = text.lower()
     for head in _HEADS:
         if head in low and any(word in low for word in _ANYWHERE):
             return None
-    if _has_more(low) or (command in _INTO and "into" in low):
+    if has_more(low) or (command in _INTO and "into" in low):
         return None
     draws = command in _DRAWS or any(name in low for name in DRAWING)
     return DRAWS if draws or ("update" in low and "default" in low) else PLAIN
 
 
-def _has_more(low: str) -> bool:
-    """Whether anything follows a semicolon."""
-    at = low.find(";")
-    return at >= 0 and low[at:].strip("; \t\n\r\f\v") != ""
+def first_word(text: str) -> str:
+    """The first keyword in lower case; "" where it cannot be found this quickly."""
+    found = _FIRST.match(text)
+    return "" if found is None else found[1].lower()
+
+
+def has_more(text: str) -> bool:
+    """Whether anything follows a semicolon, be it inside a string."""
+    at = text.find(";")
+    return at >= 0 and text[at:].strip("; \t\n\r\f\v") != ""

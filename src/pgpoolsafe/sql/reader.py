@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from itertools import islice
 from threading import Lock
+from typing import TypeVar
 
 from ..effects import (
     DRAWS,
@@ -32,6 +33,8 @@ LONGEST_KEY = 4096
 
 MOST_KEYS = 4096
 """A full cache forgets its older half."""
+
+Read = TypeVar("Read")
 
 _cache: dict[str, Reading] = {}
 _writing = Lock()
@@ -63,8 +66,8 @@ def read_body(body: str, language: str) -> tuple[Effect, ...]:
     return body_effects(body, language, 1, effects_of)
 
 
-def remember(cache: dict[str, Reading], text: str, reading: Reading) -> None:
-    """Keep the reading of a text, unless the text is long."""
+def remember(cache: dict[str, Read], text: str, reading: Read) -> None:
+    """Keep what was read of a text, unless the text is long."""
     if len(text) > LONGEST_KEY:
         return
     with _writing:

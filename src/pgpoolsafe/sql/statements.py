@@ -250,6 +250,13 @@ def _is_on(option: Phrase) -> bool:
 
 
 def _do(phrase: Phrase) -> Effects:
+    body, language = do_block(phrase)
+    source = phrase.source
+    return body_effects(body, language, source.level + 1, effects_of, source.callables)
+
+
+def do_block(phrase: Phrase) -> tuple[str, str]:
+    """The body of a DO, UNKNOWN if it is not written there, and its language."""
     tokens = phrase.source.tokens
     body, language = UNKNOWN, "plpgsql"
     for at in range(phrase.lo + 1, phrase.hi):
@@ -257,8 +264,7 @@ def _do(phrase: Phrase) -> Effects:
             language = tokens[at].value
         elif tokens[at].kind is Kind.STRING:
             body = tokens[at].value
-    source = phrase.source
-    return body_effects(body, language, source.level + 1, effects_of, source.callables)
+    return body, language
 
 
 RECOGNISERS: Mapping[str, Callable[[Phrase], Effects]] = {
