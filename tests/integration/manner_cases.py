@@ -57,7 +57,8 @@ class Case:
     `before`: what a superuser does first; `prelude`: what the session itself does first.
     `since`: the first version of PostgreSQL that knows the text. `blind`: no setting
     matters to it (PIPED, QUERY). `alike`: in the other ways it would come out the same, at
-    least as far as it can be seen from outside (QUERY, BARE, ALONE).
+    least as far as it can be seen from outside (QUERY, BARE, ALONE). `copies`: it is not
+    tried in a pipeline, where libpq's manual forbids COPY.
     """
 
     text: str
@@ -67,6 +68,7 @@ class Case:
     since: int = 0
     blind: bool = False
     alike: bool = False
+    copies: bool = False
 
     def __str__(self) -> str:
         return self.text
@@ -173,14 +175,9 @@ QUERY = [
         "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT seen(); SHOW transaction_isolation",
         "SELECT id FROM t WHERE id = $1",
     ),
-    # libpq's manual forbids COPY in a pipeline, although these rows arrive.
-    *_all(
-        Manner.QUERY,
-        "COPY t FROM STDIN",
-        "COPY t TO STDOUT",
-        "COPY (SELECT seen()) TO STDIN WITH (FORMAT csv)",
-        alike=True,
-    ),
+    Case("COPY t FROM STDIN", Manner.QUERY, copies=True),
+    Case("COPY t TO STDOUT", Manner.QUERY, copies=True),
+    Case("COPY (SELECT seen()) TO STDIN WITH (FORMAT csv)", Manner.QUERY, copies=True),
     Case("DO $$BEGIN COMMIT; END$$; TABLE u", Manner.QUERY, blind=True),
     Case("PREPARE p(int) AS SELECT id FROM t WHERE id = $1", Manner.QUERY, alike=True),
     Case("EXPLAIN (GENERIC_PLAN, COSTS off) TABLE t", Manner.PIPED, since=16),
