@@ -22,7 +22,8 @@ _BEFORE_EXPRESSION_WORDS = """
     return returning reverse row rows select some symmetric then to trailing until using
     variadic value values when where while zone
 """
-_BEFORE_EXPRESSION = frozenset(_BEFORE_EXPRESSION_WORDS.split())
+BEFORE_EXPRESSION = frozenset(_BEFORE_EXPRESSION_WORDS.split())
+"""Before a parenthesis they make it one around an expression, not that of a call."""
 
 QUERY = frozenset({"select", "values", "table", "with", "insert", "update", "delete", "merge", "("})
 """What a query can begin with."""
@@ -81,7 +82,7 @@ def _stands_for_a_value(source: Source, at: int, lo: int) -> bool:
     if at <= lo:
         return True
     before = source.tokens[at - 1]
-    if before.kind is Kind.WORD and before.code in _BEFORE_EXPRESSION:
+    if before.kind is Kind.WORD and before.code in BEFORE_EXPRESSION:
         return True
     if before.is_name and source.level:
         return _is_into_target(source, at - 1, lo)

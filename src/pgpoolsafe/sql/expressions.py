@@ -13,7 +13,7 @@ _TRUE = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
 _FALSE = frozenset({"f", "fa", "fal", "fals", "false", "n", "no", "of", "off", "0"})
 
 # Type names of more than one word, after their first.
-_TYPE_TAIL = frozenset({"varying", "precision", "with", "without", "time", "zone"})
+TYPE_TAIL = frozenset({"varying", "precision", "with", "without", "time", "zone"})
 
 # Keys are for recognising the same expression again, not for reading: long ones are cut.
 _KEY_TOKENS = 64
@@ -50,7 +50,7 @@ def _before_cast(phrase: Phrase) -> int:
     source, tokens, at = phrase.source, phrase.source.tokens, phrase.hi - 1
     while at > phrase.lo and tokens[at].code in (")", "]"):
         at = source.opening.get(at, at) - 1
-    while at > phrase.lo + 1 and tokens[at].code in _TYPE_TAIL and tokens[at - 1].is_name:
+    while at > phrase.lo + 1 and tokens[at].code in TYPE_TAIL and tokens[at - 1].is_name:
         at -= 1
     while at > phrase.lo + 1 and tokens[at].is_name and tokens[at - 1].code == ".":
         at -= 2
@@ -151,7 +151,7 @@ def _after_type(phrase: Phrase, at: int) -> int:
     source, tokens, at = phrase.source, phrase.source.tokens, at + 1
     while at < phrase.hi and tokens[at].code == ".":
         at += 2
-    while at < phrase.hi and (tokens[at].code in _TYPE_TAIL or tokens[at].code in ("(", "[")):
+    while at < phrase.hi and (tokens[at].code in TYPE_TAIL or tokens[at].code in ("(", "[")):
         at = source.step(at)
     return at
 
