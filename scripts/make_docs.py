@@ -47,6 +47,14 @@ LEVELS = {
 }
 
 
+ASKED_FOR = {
+    "residue": "Looked for in strict mode, with `residue=True`.",
+    "empty-custom-setting": "Listed by `audit()`.",
+}
+"""The rules that no statement of the program breaks, and who looks for them."""
+
+AUDIT_LEVELS = dict.fromkeys(LEVELS, "listed under that level") | {Level.IGNORE: "not listed"}
+
 SESSION_LEVELS = {
     **LEVELS,
     Level.RAISE: "`SessionStateError`, from the statement that ends the transaction",
@@ -106,8 +114,8 @@ def told(rule: Rule) -> str:
     """What the rule does when nobody asked for anything else, in one sentence."""
     if rule.default is Level.IGNORE:
         return "Off unless asked for."
-    if rule.name == "residue":
-        return "Looked for in strict mode, with `residue=True`."
+    if rule.name in ASKED_FOR:
+        return ASKED_FOR[rule.name]
     if rule.default is Level.REWRITE:
         return "Repaired where it can be; otherwise warned of, or refused in strict mode."
     return "Warned of, and refused in strict mode."
@@ -124,8 +132,9 @@ def comment_line(rule: Rule) -> str:
     """How to allow one statement from within its text, for rules that statements break."""
     if not rule.bad:
         return ""
+    where = "body of the function" if rule.name in ASKED_FOR else "statement itself"
     cover = f' An `allow("{rule.under}")` covers it too.' if rule.under else ""
-    return f"In the statement itself: `/* pgpoolsafe: allow {rule.name} */`.{cover}"
+    return f"In the {where}: `/* pgpoolsafe: allow {rule.name} */`.{cover}"
 
 
 def statements_of(rule: Rule) -> Iterator[str]:
@@ -138,7 +147,9 @@ def statements_of(rule: Rule) -> Iterator[str]:
 
 def levels_of(rule: Rule) -> str:
     """The levels it may be set to."""
-    meaning = SESSION_LEVELS if rule.name == "residue" else LEVELS
+    meaning = {"residue": SESSION_LEVELS, "empty-custom-setting": AUDIT_LEVELS}.get(
+        rule.name, LEVELS
+    )
     rows = [[f"`{level.value}`", meaning[level]] for level in rule.levels]
     option = f'`pgpoolsafe.install(target, rules={{"{rule.name}": "{rule.levels[-1].value}"}})`'
     return f"{option}, one of:\n\n{table(['level', 'what it does'], rows)}"

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, overload
 from .effects import Bound, Effect, Reading, Statement
 from .guard import STAND_IN
 from .judge import Trial
-from .poolers.answers import Pooler
-from .rules.catalog import Level, Rule
-from .rules.findings import Finding, Location
+from .poolers.answers import Answer, Pooler
+from .rules.catalog import RULES, Level, Rule
+from .rules.findings import Finding, Location, shorten
 from .rules.policy import Policy, Settings, make_policy
 from .session.books import Books
+from .sql.empty_casts import EmptyCast, allowed_in, empty_casts
 from .sql.routine_code import Piece
 from .sql.routines import Analysis, Summary
 from .sql.stored import Routine, StoredCode
@@ -40,6 +41,19 @@ class CodeLocation(Location):
         return self.place
 
 
+@dataclass(frozen=True)
+class ObjectLocation(Location):
+    """A policy, view, default or check; `file` says which."""
+
+    @property
+    def place(self) -> str:
+        """`policy mine on public.orders`."""
+        return self.file
+
+    def __str__(self) -> str:
+        return self.place
+
+
 @overload
 def audit(connection: SyncConnection) -> list[Finding]: ...
 @overload
@@ -55,6 +69,9 @@ def audit(connection: Any) -> Any:
     says which line of which body. What a function takes back itself is no finding, nor is
     its own SET clause. Levels come from the guard on the connection, or the environment;
     a rule that is ignored is not listed (`opaque-code`, unless it is asked for).
+
+    After them come the functions, policies, views, defaults and checks of tables that cast
+    a custom setting which may be '' (`empty-custom-setting`).
 
     Costs one round trip and changes nothing. PostgreSQL's own functions, those of
     extensions, and the calls in views, defaults and policies are left out. Raises the
@@ -105,7 +122,7 @@ def _audit_now(conn: Any) -> list[Finding]:
     from .drivers.psycopg_audit import ask
 
     with conn.lock:
-        stored = conn.wait(ask(conn))
+        stored = conn.wait(ask(conn, expressions=True))
     return _judged(conn, stored)
 
 
@@ -113,7 +130,7 @@ async def _audit_later(conn: Any) -> list[Finding]:
     from .drivers.psycopg_audit import ask
 
     async with conn.lock:
-        stored = await conn.wait(ask(conn))
+        stored = await conn.wait(ask(conn, expressions=True))
     return _judged(conn, stored)
 
 
@@ -150,14 +167,15 @@ def _pooler_of(seat: Any) -> Pooler:
 
 
 def findings_in(analysis: Analysis, policy: Policy, pooler: Pooler) -> list[Finding]:
-    """What the routines of a database would leave behind a pooler."""
+    """What the routines of a database would leave behind a pooler, and what in it would fail."""
     summaries = zip(analysis.stored.routines, analysis.summaries, strict=True)
-    return [
+    left = [
         finding
         for routine, summary in summaries
         if summary.pieces and (routine.triggers or not routine.is_trigger)
         for finding in _of_routine(routine, summary, policy, pooler)
     ]
+    return [*left, *_failing(analysis.stored, policy, pooler)]
 
 
 def _of_routine(
@@ -189,6 +207,40 @@ class _BodyTrial(Trial):
         found = super()._finding(rule, effect, statement, level)
         line = self.text.count("\n", 0, statement.start) + 1
         return replace(found, location=Location("", line, ""))
+
+
+def _failing(stored: StoredCode, policy: Policy, pooler: Pooler) -> Iterator[Finding]:
+    """Casts of settings that are '' on a server connection which others have used."""
+    rule = RULES["empty-custom-setting"]
+    level = policy.level(rule)
+    if level is Level.IGNORE:
+        return
+    for routine in stored.routines:
+        body = routine.body or ""
+        if not (policy.trust_comments and rule.name in allowed_in(body)):
+            for cast in empty_casts(body):
+                line = body.count("\n", 0, cast.start) + 1
+                place = CodeLocation(routine.title, line, "")
+                yield _cast_finding(rule, cast, body, place, level, pooler)
+    for shown, text in stored.expressions:
+        for cast in empty_casts(text):
+            yield _cast_finding(rule, cast, text, ObjectLocation(shown, 1, ""), level, pooler)
+
+
+def _cast_finding(
+    rule: Rule, cast: EmptyCast, text: str, place: Location, level: Level, pooler: Pooler
+) -> Finding:
+    words = {"subject": place.file, "name": cast.setting, "type": cast.type, "pooler": str(pooler)}
+    return Finding(
+        rule=rule.name,
+        what=rule.what.format(**words),
+        statement=shorten(text[cast.start : cast.end]),
+        why=rule.reason(Answer.LEAKS).format(**words),
+        fix=rule.fix.format(**words),
+        pooler=pooler,
+        level=level.value,
+        location=place,
+    )
 
 
 def _statement(piece: Piece, routine: Routine) -> Statement:

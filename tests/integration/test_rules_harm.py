@@ -115,6 +115,34 @@ def setting_without_effect(scene: Scene) -> None:
     assert heard == ["25P01"]  # a notice, which no program reads
 
 
+@harm_of("settings-not-carried")
+def statement_without_its_settings(scene: Scene) -> None:
+    a = scene.client()
+    a.execute(
+        "CREATE OR REPLACE PROCEDURE archive(INOUT timeout text) LANGUAGE plpgsql AS"
+        " $$BEGIN COMMIT; timeout := current_setting('lock_timeout'); END$$"
+    )
+    scene.on_first(a, "SET lock_timeout = '4711ms'")
+    assert scene.on_second(a, "CALL archive(NULL)") == "0"
+    # A transaction, which could carry the setting, is what it cannot be in.
+    with pytest.raises(errors.InvalidTransactionTermination), a.transaction():
+        a.execute("SET LOCAL lock_timeout = '4711ms'")
+        a.execute("CALL archive(NULL)")
+    a.execute("DROP PROCEDURE archive")
+
+
+@harm_of("empty-custom-setting")
+def empty_setting_of_another(scene: Scene) -> None:
+    a, b = scene.client(), scene.client()
+    ask = "SELECT current_setting('app.tenant', true)::uuid"
+    with scene.pooler.only(scene.first), a.transaction():
+        a.execute("SET LOCAL app.tenant = '7dc53df5-703e-49b3-8670-b1c468f47f1f'")
+    assert scene.on_second(b, ask) is None
+    with pytest.raises(errors.InvalidTextRepresentation, match='type uuid: ""'):
+        scene.on_first(b, ask)
+    assert scene.on_first(b, "SELECT nullif(current_setting('app.tenant', true), '')::uuid") is None
+
+
 @harm_of("advisory-lock")
 def lock_for_ever(scene: Scene) -> None:
     a, b = scene.client(), scene.client()

@@ -28,7 +28,12 @@ REWRITTEN = [name for name, rule in RULES.items() if rule.default is Level.REWRI
 FOUND_BY_LOOKING = ("startup-options",)
 # Needs a session of its own, not a pooler: tests/integration/test_residue.py.
 FOUND_IN_A_SESSION = ("residue",)
-HERE = [name for name in RULES if name not in FOUND_IN_A_SESSION]
+# Stands in the database, not in what is sent: tests/integration/test_audit_casts.py.
+FOUND_BY_AUDIT = ("empty-custom-setting",)
+# A matter of the settings that are in force: tests/integration/test_manners.py.
+FOUND_WITH_SETTINGS = ("settings-not-carried",)
+ELSEWHERE = (*FOUND_IN_A_SESSION, *FOUND_BY_AUDIT, *FOUND_WITH_SETTINGS)
+HERE = [name for name in RULES if name not in ELSEWHERE]
 REFUSED = [name for name in HERE if name not in (*REWRITTEN, *FOUND_BY_LOOKING)]
 # An option of install() is what these pages offer instead of a block that is allowed.
 ALLOWED_BY_OPTION = ("named-prepare", "statement-mode-transaction", "startup-options")

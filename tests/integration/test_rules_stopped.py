@@ -24,8 +24,10 @@ IN_TRANSACTION = tuple(case for case in CASES if not case.alone_only)
 REWRITTEN = tuple(case for case in CASES if case.rewritten)
 REFUSED_AT_THE_END = tuple(case for case in IN_TRANSACTION if not case.rewritten)
 HAVE_TESTS_OF_THEIR_OWN = {
+    "empty-custom-setting",
     "named-prepare",
     "residue",
+    "settings-not-carried",
     "statement-mode-transaction",
     "startup-options",
 }

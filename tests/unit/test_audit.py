@@ -127,6 +127,29 @@ def test_bodies_that_are_trees_are_asked_for_since_14() -> None:
     assert "null::text" in question(130022)
 
 
+def test_expressions_are_asked_for_by_the_audit_alone() -> None:
+    assert "pg_policy" not in question(180000)
+    assert "pg_policy" in question(180000, expressions=True)
+    said = [["policy p on app.t", "(current_setting('a.b'::text))::integer"]]
+    assert stored_code(answer()).expressions == ()
+    assert stored_code(answer(expressions=None)).expressions == ()
+    assert stored_code(answer(expressions=said)).expressions == (tuple(said[0]),)
+
+
+def test_casts_come_after_what_is_left() -> None:
+    caster = routine("BEGIN\n RETURN current_setting('a.b')::int; END")
+    stored = StoredCode(
+        (caster, routine("BEGIN LISTEN a; END", "g")),
+        expressions=(("policy p on app.t", "(current_setting('a.b'::text))::integer"),),
+    )
+    found = findings_in(Analysis(stored), Policy(settings=Settings.LEAVE), STAND_IN)
+    assert places(found) == [
+        ("listen", "app.g(), line 1"),
+        ("empty-custom-setting", "app.f(), line 2"),
+        ("empty-custom-setting", "policy p on app.t"),
+    ]
+
+
 # the judgement
 
 

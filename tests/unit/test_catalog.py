@@ -15,7 +15,9 @@ from pgpoolsafe.rules.catalog import EVERY_LEVEL, RULES, Level, Rule, rule_for
 from pgpoolsafe.rules.findings import Finding
 from pgpoolsafe.rules.policy import Policy, Settings
 from pgpoolsafe.session.books import Books
+from pgpoolsafe.sql.empty_casts import empty_casts
 from pgpoolsafe.sql.functions import FUNCTIONS, Row
+from pgpoolsafe.sql.manners import Manner, manner
 from pgpoolsafe.sql.reader import read
 
 NAMED_IN_THE_DESIGN = {
@@ -23,6 +25,7 @@ NAMED_IN_THE_DESIGN = {
     "session-role",
     "set-local-outside-transaction",
     "settings-not-carried",
+    "empty-custom-setting",
     "advisory-lock",
     "unlock-not-held",
     "listen",
@@ -44,7 +47,6 @@ NAMED_IN_THE_DESIGN = {
 }
 
 NOT_YET = {
-    "settings-not-carried",
     "long-transaction",
     "idle-in-transaction",
 }
@@ -54,6 +56,12 @@ FOUND_BY_DRIVERS = {"named-prepare", "startup-options"}
 
 FOUND_IN_THE_SESSION = {"residue"}
 """Not a matter of text: what the server says when the transaction is over."""
+
+FOUND_WITH_SETTINGS = {"settings-not-carried"}
+"""Not a matter of the text alone: what is in force for the connection."""
+
+FOUND_BY_AUDIT = {"empty-custom-setting"}
+"""Not a matter of what is sent: what stands in the database."""
 
 FOUND_BY_CONTROL = {"statement-mode-transaction", "set-local-outside-transaction"}
 """Not a matter of an effect and its verb alone."""
@@ -109,6 +117,10 @@ def test_every_template_can_be_filled(rule: Rule) -> None:
         words = {"name", "pooler"}
     if rule.name in FOUND_IN_THE_SESSION:
         words = {"pooler", "subject", "remedy"}
+    if rule.name in FOUND_WITH_SETTINGS:
+        words |= {"name"}
+    if rule.name in FOUND_BY_AUDIT:
+        words = {"subject", "name", "type", "pooler"}
     for template in (rule.what, rule.fix, *rule.why.values()):
         fields = {field for _, field, _, _ in Formatter().parse(template) if field is not None}
         assert fields <= words
@@ -143,7 +155,13 @@ def test_references_are_links(rule: Rule) -> None:
 
 
 def examples(which: str) -> list[tuple[str, str]]:
-    return [(name, text) for name, rule in RULES.items() for text in getattr(rule, which)]
+    """Those that the text alone decides about."""
+    return [
+        (name, text)
+        for name, rule in RULES.items()
+        if name not in FOUND_WITH_SETTINGS | FOUND_BY_AUDIT
+        for text in getattr(rule, which)
+    ]
 
 
 @each_rule
@@ -170,6 +188,18 @@ def test_the_finding_of_a_bad_example_reads_well(text: str) -> None:
         for said in (finding.what, finding.why, finding.fix):
             assert not re.search(r"[{}]|\bNone\b|EffectKind|  ", said), said
         assert finding.statement in text
+
+
+def test_the_examples_of_what_goes_alone() -> None:
+    rule = RULES["settings-not-carried"]
+    assert {manner(text) for text in rule.bad} == {Manner.ALONE}
+    assert {manner(text) for text in rule.good} == {Manner.PIPED}
+
+
+def test_the_examples_of_casts() -> None:
+    rule = RULES["empty-custom-setting"]
+    assert [len(empty_casts(text)) for text in rule.bad] == [1] * len(rule.bad)
+    assert not any(empty_casts(text) for text in rule.good)
 
 
 # The words of each rule, asserted whole, so that a change of wording shows.
@@ -307,9 +337,7 @@ def test_the_words_of_each_rule(text: str, says: str, fix: str) -> None:
 
 
 def test_the_words_of_every_rule_about_text_are_asserted() -> None:
-    assert {says.partition(":")[0] for _, says, _ in SAYS} == {
-        name for name, rule in RULES.items() if rule.bad
-    }
+    assert {says.partition(":")[0] for _, says, _ in SAYS} == {name for name, _ in examples("bad")}
 
 
 # effects
@@ -354,4 +382,5 @@ def test_every_function_of_the_reader_falls_under_a_rule(row: Row) -> None:
 @each_rule
 def test_every_rule_can_be_found(rule: Rule) -> None:
     elsewhere = FOUND_BY_DRIVERS | FOUND_BY_CONTROL | FOUND_IN_THE_SESSION
+    elsewhere |= FOUND_WITH_SETTINGS | FOUND_BY_AUDIT
     assert bool(rule.matches) is (rule.name not in elsewhere)

@@ -33,13 +33,15 @@ logger = logging.getLogger("pgpoolsafe")
 Gen = Generator[Any, Any, Any]
 
 
-def ask(conn: Any) -> Gen:
+def ask(conn: Any, *, expressions: bool = False) -> Gen:
     """Generator: the StoredCode of the database; one round trip.
 
+    `expressions`: with the expressions that ask for a setting.
     Raises psycopg's errors, and ProgrammingError in a pipeline under way.
     """
     pgconn = conn.pgconn
-    for result in (yield from _answers(conn, question(pgconn.server_version).encode())):
+    text = question(pgconn.server_version, expressions=expressions)
+    for result in (yield from _answers(conn, text.encode())):
         if result.status == pq.ExecStatus.FATAL_ERROR:
             raise error_from_result(result, encoding=pgconn._encoding)
         value = result.get_value(0, 0) if result.ntuples else None

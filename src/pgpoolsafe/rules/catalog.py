@@ -10,55 +10,12 @@ row. What poolers do with each kind of state stands in `poolers/products.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import Enum
 
 from ..effects import Effect, EffectKind, Verb
 from ..poolers.answers import Answer
+from .rule import EVERY_LEVEL, Level, Rule
 
-
-class Level(Enum):
-    """What happens when a rule finds something."""
-
-    IGNORE = "ignore"
-    OBSERVE = "observe"
-    WARN = "warn"
-    RAISE = "raise"
-    REWRITE = "rewrite"
-
-
-EVERY_LEVEL = (Level.IGNORE, Level.OBSERVE, Level.WARN, Level.RAISE)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule. `default` None: the level follows the mode (warn, or raise in strict).
-
-    `matches`: the effects the rule is about. `why`: the reason for each answer of the
-    pooler; LEAKS serves for every answer that is not named. `under`: an `allow()` of
-    that rule covers this one too. `what_read`: what it says of a statement that counts on
-    what an earlier one made. `bad` and `good`: texts that, sent in autocommit,
-    the rule finds and does not find.
-    """
-
-    name: str
-    title: str
-    what: str
-    why: Mapping[Answer, str]
-    fix: str
-    matches: tuple[tuple[EffectKind, Verb], ...] = ()
-    levels: tuple[Level, ...] = EVERY_LEVEL
-    default: Level | None = None
-    under: str | None = None
-    what_read: str = ""
-    bad: tuple[str, ...] = ()
-    good: tuple[str, ...] = ()
-    references: tuple[str, ...] = field(default=())
-
-    def reason(self, answer: Answer) -> str:
-        """The template that says why it breaks behind a pooler with this answer."""
-        return self.why.get(answer) or self.why[Answer.LEAKS]
-
+__all__ = ["EVERY_LEVEL", "RULES", "Level", "Rule", "rule_for"]
 
 _ROWS = (
     Rule(
@@ -125,6 +82,50 @@ _ROWS = (
         bad=("SET LOCAL statement_timeout = '2s'",),
         good=("BEGIN; SET LOCAL statement_timeout = '2s'; COMMIT",),
         references=("https://www.postgresql.org/docs/current/sql-set.html",),
+    ),
+    Rule(
+        name="settings-not-carried",
+        title="A statement runs without the settings of its connection",
+        what="{subject} runs without this connection's settings ({name})",
+        why={
+            Answer.LEAKS: "it must run outside a transaction block, or may end the transaction"
+            " that it is in; behind {pooler} settings travel in a transaction only, since SET"
+            " would stay with a server connection that other clients share",
+        },
+        fix="run it on a direct connection, or give the settings to the role: ALTER ROLE … SET …",
+        bad=(
+            "VACUUM orders",
+            "CREATE INDEX CONCURRENTLY ON orders (item)",
+            "CALL archive()",
+            "DO $$BEGIN COMMIT; END$$",
+        ),
+        good=("ANALYZE orders", "CREATE INDEX ON orders (item)", "DO $$BEGIN PERFORM 1; END$$"),
+        references=(
+            "https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING",
+        ),
+    ),
+    Rule(
+        name="empty-custom-setting",
+        title="A custom setting is cast to a type that '' does not fit",
+        what="{subject} casts {name} to {type}, which fails where the setting is ''",
+        why={
+            Answer.LEAKS: "SET LOCAL of a custom setting leaves '' behind, not NULL, when its"
+            " transaction is over; behind {pooler} the next client on that server connection"
+            " meets it: invalid input syntax",
+        },
+        fix="nullif(current_setting('{name}', true), '')::{type}",
+        bad=(
+            "CREATE POLICY mine ON orders USING (tenant = current_setting('app.tenant')::uuid)",
+            "CREATE VIEW v AS SELECT CAST(current_setting('app.tenant', true) AS int) AS id",
+        ),
+        good=(
+            "CREATE VIEW v AS SELECT nullif(current_setting('app.tenant', true), '')::int AS id",
+            "CREATE POLICY mine ON orders USING (tenant = current_setting('app.tenant', true))",
+        ),
+        references=(
+            "https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-SET",
+            "https://www.postgresql.org/docs/current/runtime-config-custom.html",
+        ),
     ),
     Rule(
         name="advisory-lock",

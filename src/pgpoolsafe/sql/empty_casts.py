@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from .calls import BEFORE_EXPRESSION, calls
 from .expressions import TYPE_TAIL, text_of
-from .lexer import Kind
+from .lexer import Kind, scan
 from .phrases import Phrase, Source, source
 
 FUNCTION = "current_setting"
@@ -52,6 +52,11 @@ def empty_casts(text: str) -> tuple[EmptyCast, ...]:
     compared = {value.setting for value in values if value.is_compared}
     unknowing = (value for value in values if value.setting not in compared)
     return tuple(cast for value in unknowing if (cast := value.cast(text)) is not None)
+
+
+def allowed_in(text: str) -> frozenset[str]:
+    """The rules that the comments of a function's body allow."""
+    return scan(text, placeholders=False).allowed if "pgpoolsafe" in text.lower() else frozenset()
 
 
 def _values(code: Source) -> Iterator[_Value]:

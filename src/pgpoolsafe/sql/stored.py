@@ -1,8 +1,9 @@
 """The code that a database keeps: its own functions, procedures and triggers, as values.
 
-`QUESTION` is what a driver asks, `stored_code` makes values of the answer. PostgreSQL's
+`question` is what a driver asks, `stored_code` makes values of the answer. PostgreSQL's
 own functions and those of extensions are left out. Names of catalogs and columns:
-PostgreSQL's manual, 53.39 (pg_proc) and 53.56 (pg_trigger).
+PostgreSQL's manual, the chapter on system catalogs (pg_proc, pg_trigger, pg_policy,
+pg_rewrite, pg_attrdef, pg_constraint).
 """
 
 from __future__ import annotations
@@ -69,16 +70,58 @@ select pg_catalog.json_object_agg(b.proname, b.counts) from (
     group by b.proname) b
 """
 
+# Expressions of policies, views, defaults and checks that ask for a setting. The trees are
+# searched first, since putting one into words takes longer.
+_EXPRESSIONS = """
+select pg_catalog.json_agg(pg_catalog.json_build_array(e.shown, e.said) order by e.shown, e.said)
+from (
+    select pg_catalog.format('policy %I on %I.%I', p.polname, n.nspname, c.relname) as shown,
+        pg_catalog.pg_get_expr(x.tree, c.oid) as said, n.nspname, x.tree::text as tree
+    from pg_catalog.pg_policy p
+    join pg_catalog.pg_class c on c.oid = p.polrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    cross join lateral (values (p.polqual), (p.polwithcheck)) x (tree)
+    union all
+    select pg_catalog.format('view %I.%I', n.nspname, c.relname),
+        pg_catalog.pg_get_viewdef(c.oid), n.nspname, r.ev_action::text
+    from pg_catalog.pg_rewrite r
+    join pg_catalog.pg_class c on c.oid = r.ev_class and c.relkind in ('v', 'm')
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    union all
+    select pg_catalog.format('default of %I.%I.%I', n.nspname, c.relname, a.attname),
+        pg_catalog.pg_get_expr(d.adbin, c.oid), n.nspname, d.adbin::text
+    from pg_catalog.pg_attrdef d
+    join pg_catalog.pg_class c on c.oid = d.adrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = d.adnum
+    union all
+    select pg_catalog.format('check %I of %I.%I', k.conname, n.nspname, c.relname),
+        pg_catalog.pg_get_expr(k.conbin, c.oid), n.nspname, k.conbin::text
+    from pg_catalog.pg_constraint k
+    join pg_catalog.pg_class c on c.oid = k.conrelid
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    where k.contype = 'c'
+) e
+where e.nspname !~ '^pg_' and e.nspname <> 'information_schema' and exists (
+    select from pg_catalog.pg_proc f
+    where f.pronamespace = 'pg_catalog'::regnamespace and f.proname = 'current_setting'
+    and pg_catalog.strpos(e.tree, ' :funcid ' || f.oid || ' ') > 0)
+"""
 
-def question(server_version: int) -> str:
-    """The query for one server version (as libpq has it, 150018): one row with one JSON value."""
+
+def question(server_version: int, *, expressions: bool = False) -> str:
+    """The query for one server version (as libpq has it, 150018): one row with one JSON value.
+
+    `expressions`: those that ask for a setting are wanted as well.
+    """
     has_trees = server_version >= _SQL_BODY_SINCE
     sql_body = "pg_catalog.pg_get_function_sqlbody(p.oid)" if has_trees else "null::text"
+    more = f", 'expressions', ({_EXPRESSIONS})" if expressions else ""
     return (
         "select pg_catalog.json_build_object("
         "'path', pg_catalog.current_schemas(true),"
         f" 'routines', ({_ROUTINES.format(sql_body=sql_body)}),"
-        f" 'triggers', ({_TRIGGERS}), 'built_in', ({_BUILT_IN}))"
+        f" 'triggers', ({_TRIGGERS}), 'built_in', ({_BUILT_IN}){more})"
     )
 
 
@@ -132,11 +175,14 @@ class StoredCode:
 
     `path`: the schemas in which a name without a schema is looked for. `built_in`: the
     numbers of arguments that PostgreSQL's own functions of the same names take.
+    `expressions`: of policies, views, defaults and checks, each with what it belongs to,
+    if they were asked for.
     """
 
     routines: tuple[Routine, ...] = ()
     path: tuple[str, ...] = (SYSTEM, "public")
     built_in: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    expressions: tuple[tuple[str, str], ...] = ()
 
 
 def stored_code(answer: Mapping[str, Any]) -> StoredCode:
@@ -149,6 +195,7 @@ def stored_code(answer: Mapping[str, Any]) -> StoredCode:
         tuple(_routine(row, tuple(triggers.get(row["oid"], ()))) for row in rows),
         tuple(answer["path"]),
         {name: frozenset(counts) for name, counts in (answer["built_in"] or {}).items()},
+        tuple((shown, said) for shown, said in answer.get("expressions") or ()),
     )
 
 
