@@ -106,6 +106,7 @@ def bench_for(pgbouncer_with: Callable[..., PgBouncer], postgres: Postgres) -> C
                 "text": sqlalchemy.text,
                 "create_engine": sqlalchemy.create_engine,
                 "DIRECT_DSN": postgres.dsn(user),
+                "DIRECT_URL": postgres.url(user),
                 "print": lambda *_: None,
             }
             yield Bench(names, installed, pooler, pids[0] if pids else None, user)
