@@ -79,6 +79,8 @@ class Effect:
     `by_attempt` is for pg_try_…: the server may say no.
     `lasting`: nothing undoes it (setseed), so it must be stopped before it is sent.
     `via`: the functions of the database in whose code it happens, the one called first.
+    `value` (settings and roles): the string the setting gets, or the placeholder that
+    holds it; None where the text does not show it.
     """
 
     kind: EffectKind
@@ -92,6 +94,7 @@ class Effect:
     by_attempt: bool = False
     lasting: bool = False
     via: tuple[str, ...] = ()
+    value: Part | None = None
 
     @property
     def name(self) -> str:
@@ -115,11 +118,15 @@ class ControlVerb(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A transaction control statement; `name` is the savepoint; `chain` is AND CHAIN."""
+    """A transaction control statement; `name` is the savepoint; `chain` is AND CHAIN.
+
+    `modes`: what a BEGIN says of its transaction ("isolation", "read", "deferrable").
+    """
 
     verb: ControlVerb
     name: str | None = None
     chain: bool = False
+    modes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

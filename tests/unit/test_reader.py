@@ -108,7 +108,8 @@ def test_semicolons_inside_a_statement_do_not_end_it() -> None:
 def test_a_reading_says_that_a_parameter_decides() -> None:
     assert read("SELECT set_config('a', 'b', %s)").bound
     assert read("SELECT pg_advisory_lock(%s)").bound
-    assert not read("SELECT set_config('a', %s, false)").bound
+    assert read("SELECT set_config('a', %s, false)").bound
+    assert not read("SELECT set_config('a', 'b', false), %s").bound
 
 
 def test_allowed_names_are_kept_even_for_a_plain_text() -> None:

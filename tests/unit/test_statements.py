@@ -302,8 +302,7 @@ def test_look_alikes_do_nothing(text: str) -> None:
     "text, verb, name, chain",
     [
         ("BEGIN", ControlVerb.BEGIN, None, False),
-        ("begin work isolation level serializable", ControlVerb.BEGIN, None, False),
-        ("START TRANSACTION READ ONLY", ControlVerb.BEGIN, None, False),
+        ("START TRANSACTION", ControlVerb.BEGIN, None, False),
         ("COMMIT", ControlVerb.COMMIT, None, False),
         ("END TRANSACTION", ControlVerb.COMMIT, None, False),
         ("COMMIT AND CHAIN", ControlVerb.COMMIT, None, True),
@@ -327,6 +326,30 @@ def test_transaction_control(text: str, verb: ControlVerb, name: str | None, cha
     (statement,) = read(f"/* c */ {text};").statements
     assert statement.control == Control(verb, name, chain)
     assert statement.effects == ()
+
+
+# what a BEGIN says of its transaction, the defaults that it so decides
+MODES: list[tuple[str, list[str]]] = [
+    ("BEGIN", []),
+    ("begin work isolation level serializable", ["isolation"]),
+    ("BEGIN ISOLATION LEVEL REPEATABLE READ", ["isolation"]),
+    ("START TRANSACTION READ ONLY", ["read_only"]),
+    ("BEGIN TRANSACTION READ WRITE", ["read_only"]),
+    ("BEGIN DEFERRABLE", ["deferrable"]),
+    ("BEGIN NOT DEFERRABLE", ["deferrable"]),
+    (
+        "START TRANSACTION ISOLATION LEVEL READ UNCOMMITTED, READ ONLY, NOT DEFERRABLE",
+        ["isolation", "read_only", "deferrable"],
+    ),
+    ("BEGIN /* READ ONLY */", []),
+]
+
+
+@pytest.mark.parametrize("text, modes", MODES)
+def test_the_modes_of_a_transaction(text: str, modes: list[str]) -> None:
+    (statement,) = read(text).statements
+    defaults = frozenset(f"default_transaction_{mode}" for mode in modes)
+    assert statement.control == Control(ControlVerb.BEGIN, modes=defaults)
 
 
 LOCKS = [

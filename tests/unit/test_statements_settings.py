@@ -78,20 +78,28 @@ def test_set_and_reset(text: str, expected: str) -> None:
     assert tell(text) == [expected]
 
 
-@pytest.mark.parametrize(
-    "text, names",
-    [
-        ("ISOLATION LEVEL SERIALIZABLE", ["isolation"]),
-        ("READ ONLY", ["read_only"]),
-        ("READ WRITE, NOT DEFERRABLE", ["deferrable", "read_only"]),
-        ("ISOLATION LEVEL READ COMMITTED READ ONLY", ["isolation", "read_only"]),
-        ("ISOLATION LEVEL READ COMMITTED", ["isolation"]),
-    ],
-)
-def test_session_characteristics_set_the_defaults(text: str, names: list[str]) -> None:
+CHARACTERISTICS: list[tuple[str, dict[str, str]]] = [
+    ("ISOLATION LEVEL SERIALIZABLE", {"isolation": "serializable"}),
+    ("READ ONLY", {"read_only": "on"}),
+    ("READ WRITE, NOT DEFERRABLE", {"read_only": "off", "deferrable": "off"}),
+    ("ISOLATION LEVEL READ COMMITTED READ ONLY", {"isolation": "read committed", "read_only": "on"}),
+    ("ISOLATION LEVEL READ COMMITTED", {"isolation": "read committed"}),
+    ("isolation level Repeatable Read", {"isolation": "repeatable read"}),
+    ("DEFERRABLE, ISOLATION LEVEL READ UNCOMMITTED",
+     {"deferrable": "on", "isolation": "read uncommitted"}),
+    ("READ ONLY READ WRITE", {"read_only": "off"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text, defaults", CHARACTERISTICS)
+def test_session_characteristics_set_the_defaults(text: str, defaults: dict[str, str]) -> None:
+    named = {f"default_transaction_{name}": value for name, value in defaults.items()}
     found = effects(f"SET SESSION CHARACTERISTICS AS TRANSACTION {text}")
-    assert [effect.name for effect in found] == [f"default_transaction_{name}" for name in names]
-    assert all(effect.edits is None for effect in found)
+    assert [(effect.name, effect.value) for effect in found] == list(named.items())
+    local = "; ".join(f"SET LOCAL {name} TO '{value}'" for name, value in named.items())
+    assert rewritten(f"/**/ SET SESSION CHARACTERISTICS AS TRANSACTION {text} --") == (
+        f"/**/ {local} --"
+    )
 
 
 @pytest.mark.parametrize("text", ["RESET ALL", "SELECT set_limit(0.5)"])
@@ -189,7 +197,7 @@ def test_positions_are_counted_over_the_whole_text() -> None:
 
 def test_a_local_setting_needs_no_edit() -> None:
     assert effects("SET LOCAL x = 1") == [
-        Effect(EffectKind.SETTING, key=("x",), scope=Scope.TRANSACTION, edits=())
+        Effect(EffectKind.SETTING, key=("x",), scope=Scope.TRANSACTION, edits=(), value="1")
     ]
 
 

@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from ..effects import Edit, Effect, EffectKind, Part, Scope, Verb
 from .lexer import Kind
 from .phrases import UNKNOWN, Phrase, Words
+from .setting_values import assigned_value
 
 TRANSACTION_ONLY = frozenset(
     {"transaction_isolation", "transaction_read_only", "transaction_deferrable"}
 )
 """Settings that end with the transaction however they are set."""
 
-_OF_LATER_TRANSACTIONS = frozenset(f"default_{name}" for name in TRANSACTION_ONLY)
-"""Settings that are read when a transaction begins: a local form would do nothing."""
+OF_LATER_TRANSACTIONS = frozenset(f"default_{name}" for name in TRANSACTION_ONLY)
+"""Settings that are read when a transaction begins: alone, a local form does nothing."""
 
 ROLES = frozenset({"role", "session_authorization"})
 """Settings that say who one is: effects of the kind ROLE."""
@@ -58,8 +59,6 @@ def setting_effect(effect: Effect, name: Part) -> tuple[Effect, ...]:
         return ()
     if known == "seed":  # as setseed(): nothing undoes it, not even the end of SET LOCAL
         return (replace(effect, key=(known,), scope=Scope.SESSION, edits=None, lasting=True),)
-    if known in _OF_LATER_TRANSACTIONS and effect.edits:
-        effect = replace(effect, edits=None)
     kind = EffectKind.ROLE if known in ROLES else EffectKind.SETTING
     return (replace(effect, kind=kind, key=() if known == UNKNOWN else (known,)),)
 
@@ -99,21 +98,29 @@ def _dotted(path: tuple[Part, ...]) -> Part:
     return ".".join(map(str, path)) if known else UNKNOWN
 
 
-def _effect(form: Form, name: Part, *, resets: bool = False) -> tuple[Effect, ...]:
+def _effect(
+    form: Form, name: Part, *, resets: bool = False, value: Part | None = None
+) -> tuple[Effect, ...]:
     verb = Verb.RELEASE if resets else Verb.ACQUIRE
+    value = None if resets else value
     return setting_effect(
-        Effect(EffectKind.SETTING, verb, scope=form.scope, edits=form.edits), name
+        Effect(EffectKind.SETTING, verb, scope=form.scope, edits=form.edits, value=value), name
     )
+
+
+def _value(words: Words, name: Part) -> Part | None:
+    """What the rest of the statement assigns."""
+    return assigned_value(words.rest(), name.lower()) if isinstance(name, str) else None
 
 
 def _assigned(words: Words, form: Form, name: Part) -> tuple[Effect, ...]:
     """`= value`, `TO value`, `TO DEFAULT` or `FROM CURRENT` after the name."""
     if words.skip("from"):
         return _effect(form, name)
-    if not words.skip("=", "to"):
+    if not words.skip("=", "to") or words.done:
         return ()
     resets = words.code() == "default" or (name == "role" and _is_none(words))
-    return _effect(form, name, resets=resets)
+    return _effect(form, name, resets=resets, value=_value(words, name))
 
 
 def _is_none(words: Words) -> bool:
@@ -122,26 +129,33 @@ def _is_none(words: Words) -> bool:
 
 
 def _role(words: Words, form: Form) -> tuple[Effect, ...]:
-    return () if words.done else _effect(form, "role", resets=_is_none(words))
+    if words.done:
+        return ()
+    return _effect(form, "role", resets=_is_none(words), value=_value(words, "role"))
 
 
 def _session_authorization(words: Words, form: Form) -> tuple[Effect, ...]:
-    resets = words.code() == "default"
-    return () if words.done else _effect(form, "session_authorization", resets=resets)
+    if words.done:
+        return ()
+    name, resets = "session_authorization", words.code() == "default"
+    return _effect(form, name, resets=resets, value=_value(words, name))
 
 
 def _time_zone(words: Words, form: Form) -> tuple[Effect, ...]:
+    if words.done:
+        return ()
     resets = words.code() in ("default", "local")
-    return () if words.done else _effect(form, "timezone", resets=resets)
+    return _effect(form, "timezone", resets=resets, value=_value(words, "timezone"))
 
 
 def _names(words: Words, form: Form) -> tuple[Effect, ...]:
-    return _effect(form, "client_encoding", resets=words.done or words.code() == "default")
+    name, resets = "client_encoding", words.done or words.code() == "default"
+    return _effect(form, name, resets=resets, value=_value(words, name))
 
 
 def _named(name: str) -> Reader:
     def read(words: Words, form: Form) -> tuple[Effect, ...]:
-        return () if words.done else _effect(form, name)
+        return () if words.done else _effect(form, name, value=_value(words, name))
 
     return read
 
@@ -153,24 +167,52 @@ def _nothing(_words: Words, _form: Form) -> tuple[Effect, ...]:
 def _characteristics(words: Words, form: Form) -> tuple[Effect, ...]:
     """One effect for each default that is set.
 
-    There is no edit: for the running transaction the defaults come too late, so that a
-    local form would do nothing at all.
+    The first one carries the edit for all: the whole statement becomes one SET LOCAL for
+    each default.
     """
-    found: set[str] = set()
+    found = transaction_modes(words)
+    texts = "; ".join(f"SET LOCAL {name} TO '{value}'" for name, value in found.items())
+    # A local form has no edits: it is kept as it is.
+    edits = tuple(
+        Edit(after_set.start - len("SET"), words.token(-1).end, texts) for after_set in form.edits
+    )
+    effects: list[Effect] = []
+    for name, value in found.items():
+        effects.append(
+            Effect(EffectKind.SETTING, key=(name,), scope=form.scope, edits=edits, value=value)
+        )
+        edits = ()
+    return tuple(effects)
+
+
+def transaction_modes(words: Words) -> dict[str, str]:
+    """The defaults that belong to the modes of BEGIN, SET TRANSACTION and the like.
+
+    A mode that is given twice is the last one (the server refuses some of these).
+    """
+    found: dict[str, str] = {}
     while not words.done:
-        is_level = words.code(-1) == "level"  # … LEVEL READ COMMITTED is no READ ONLY
-        code = words.take().code
-        if code in _MODES and not is_level:
-            found.add(_MODES[code])
-    effect = Effect(EffectKind.SETTING, scope=form.scope, edits=() if not form.edits else None)
-    return tuple(replace(effect, key=(name,)) for name in sorted(found))
+        before, token = words.token(-1), words.take()
+        if token.code == "level":
+            name, value = "default_transaction_isolation", _level(words)
+        elif token.code == "read":
+            name, value = "default_transaction_read_only", _ON[words.take().code == "only"]
+        elif token.code == "deferrable":
+            name, value = "default_transaction_deferrable", _ON[before.code != "not"]
+        else:
+            continue
+        found.pop(name, None)
+        found[name] = value
+    return found
 
 
-_MODES: Mapping[str, str] = {
-    "isolation": "default_transaction_isolation",
-    "read": "default_transaction_read_only",
-    "deferrable": "default_transaction_deferrable",
-}
+_ON = {True: "on", False: "off"}
+
+
+def _level(words: Words) -> str:
+    first = words.take().code
+    return f"{first} {words.take().code}" if first in ("read", "repeatable") else first
+
 
 # The spellings that are not `name = value`, by the keywords after SET [LOCAL|SESSION].
 _SPECIAL: tuple[tuple[tuple[str, ...], Reader], ...] = (

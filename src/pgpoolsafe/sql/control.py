@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..effects import Control, ControlVerb
+from .assignments import transaction_modes
 from .lexer import Kind
 from .phrases import Phrase, Words
 
@@ -16,12 +17,12 @@ def read_control(phrase: Phrase) -> Control | None:
     return read(words) if read is not None else None
 
 
-def _begin(_words: Words) -> Control:
-    return Control(ControlVerb.BEGIN)
+def _begin(words: Words) -> Control:
+    return Control(ControlVerb.BEGIN, modes=frozenset(transaction_modes(words)))
 
 
 def _start(words: Words) -> Control | None:
-    return Control(ControlVerb.BEGIN) if words.skip("transaction") else None
+    return _begin(words) if words.skip("transaction") else None
 
 
 def _end(verb: ControlVerb) -> Callable[[Words], Control]:

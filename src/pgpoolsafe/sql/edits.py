@@ -19,3 +19,19 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
         pos = edit.end
     parts.append(text[pos:])
     return "".join(parts)
+
+
+def original_offset(edits: Iterable[Edit], offset: int) -> int:
+    """Where a place of the edited text stands in the original (both from 0).
+
+    A place within a replacement becomes the nearest one in what it replaced.
+    """
+    shift = 0
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        start = edit.start + shift
+        if offset < start:
+            break
+        if offset < start + len(edit.replacement):
+            return max(min(edit.start + offset - start, edit.end - 1), edit.start)
+        shift += len(edit.replacement) - (edit.end - edit.start)
+    return offset - shift

@@ -6,6 +6,7 @@ same object for ever, so that a caller can look a text up without a function cal
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from threading import Lock
 from typing import TypeVar
@@ -26,6 +27,7 @@ from .lexer import Kind, scan
 from .phrases import Phrase, Source, source, statements
 from .queries import draws_sequence
 from .quick import plain_reading
+from .setting_values import runs_once
 from .statements import command_of, effects_of
 
 LONGEST_KEY = 4096
@@ -94,14 +96,22 @@ def _statement(phrase: Phrase) -> Statement:
     tokens = phrase.source.tokens
     start, last = tokens[phrase.lo].start, tokens[phrase.hi - 1]
     control = read_control(phrase)
-    effects = () if control is not None else effects_of(phrase)
+    effects = () if control is not None else _certain(phrase, effects_of(phrase))
     if last.kind is Kind.UNFINISHED:
         effects = (*effects, UNREADABLE)
     return Statement(start, last.end, command_of(phrase).upper(), effects, control)
 
 
+def _certain(phrase: Phrase, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
+    """The effects; what a call sets is only known where the call is sure to be made."""
+    if not any(effect.function and effect.value for effect in effects) or runs_once(phrase):
+        return effects
+    return tuple(replace(e, value=None) if e.function else e for e in effects)
+
+
 def _is_bound(effect: Effect) -> bool:
-    return effect.scope is Scope.BOUND or any(isinstance(part, Bound) for part in effect.key)
+    parts = (*effect.key, effect.value)
+    return effect.scope is Scope.BOUND or any(isinstance(part, Bound) for part in parts)
 
 
 def _allowed_inside(code: Source) -> frozenset[str]:

@@ -13,6 +13,7 @@ from .assignments import setting_effect
 from .calls import Call
 from .expressions import is_null, name_of, placeholder, text_of, truth
 from .phrases import Phrase
+from .setting_values import argument_value
 
 
 def read_set_config(call: Call) -> tuple[Effect, ...]:
@@ -32,6 +33,7 @@ def read_set_config(call: Call) -> tuple[Effect, ...]:
         function=call.name,
         edits=edits,
         scope_param=param,
+        value=None if resets else argument_value(value),
     )
     return setting_effect(effect, name_of(name))
 

@@ -1,0 +1,79 @@
+"""The texts that put settings in force for one transaction, and ask for them.
+
+`SET LOCAL …` statements take no snapshot, so that SET TRANSACTION may still follow. One
+`SELECT set_config(…, true), …` is what a pipeline can begin with, where a leading SET
+LOCAL would draw a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from .setting_values import NAME_LISTS, listed_names, quoted_name
+
+Steps = tuple[tuple[str, str | None], ...]
+"""Settings and their values, in order; None: that of the login."""
+
+
+@lru_cache(maxsize=1024)
+def local_statements(steps: Steps) -> tuple[str, ...]:
+    """One SET LOCAL for each step."""
+    return tuple(_set_local(name, value) for name, value in steps)
+
+
+@lru_cache(maxsize=1024)
+def local_query(steps: Steps) -> str:
+    """The same as one SELECT, which returns one row of no interest."""
+    return f"SELECT {', '.join(_set_config(name, value) for name, value in steps)}".rstrip()
+
+
+def replacing_query(steps: Steps) -> str:
+    """The same, each setting with what it was before: old and new values in turns."""
+    calls = [
+        f"pg_catalog.current_setting({literal(name)}, true), {_set_config(name, value)}"
+        for name, value in steps
+    ]
+    return f"SELECT {', '.join(calls)}"
+
+
+def asking_query(names: Iterable[str]) -> str:
+    """The query for the values of settings, in one row; NULL for one that does not exist."""
+    calls = ", ".join(f"pg_catalog.current_setting({literal(name)}, true)" for name in names)
+    return f"SELECT {calls}"
+
+
+def literal(value: str) -> str:
+    """A string constant that means the same under any standard_conforming_strings."""
+    doubled = value.replace("'", "''")
+    return "E'" + doubled.replace("\\", "\\\\") + "'" if "\\" in doubled else f"'{doubled}'"
+
+
+def _set_config(name: str, value: str | None) -> str:
+    new = "NULL" if value is None else literal(value)
+    return f"pg_catalog.set_config({literal(name)}, {new}, true)"
+
+
+def _set_local(name: str, value: str | None) -> str:
+    if value is None:
+        return f"SET LOCAL {_spelled(name)} TO DEFAULT"
+    if name not in NAME_LISTS:
+        return f"SET LOCAL {_spelled(name)} TO {literal(value)}"
+    names = listed_names(value) or []
+    if ", ".join(map(quoted_name, names)) != value:
+        # Not what SET makes of any list: an empty one, or one in somebody's own spelling.
+        return local_query(((name, value),))
+    return f"SET LOCAL {name} TO {', '.join(map(literal, names))}"
+
+
+def _spelled(name: str) -> str:
+    """A setting's name as SQL: in quotes, part by part, where it is not plain."""
+    parts = name.split(".")
+    if len(parts) == 1:
+        return name if name.isascii() and name.isidentifier() else _quoted(name)
+    return ".".join(map(_quoted, parts))
+
+
+def _quoted(part: str) -> str:
+    doubled = part.replace('"', '""')
+    return f'"{doubled}"'
