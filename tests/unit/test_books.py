@@ -165,7 +165,7 @@ def test_a_draft_leaves_the_books_alone() -> None:
     draft.end()
     assert books.in_block
     assert books.outlive(committed=True) == ["it", "it"]
-    assert [name for name, _ in books.savepoints] == ["a"]
+    assert [name for name, *_ in books.savepoints] == ["a"]
 
 
 def test_going_back_in_a_draft_leaves_the_savepoints_of_the_books_alone() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from ..effects import EffectKind
+from .settings import NOTHING, Carried
 
 M = TypeVar("M")
 
@@ -43,19 +44,28 @@ class Books(Generic[M]):
     A book is a stack per key, since a session advisory lock taken twice must be
     released twice. `savepoints` keep what ROLLBACK TO brings back. `kept`: what earlier
     transactions of this client left behind, as far as it can be asked for by name.
+    `settings`: what a session of the client's own would have them be now; `settled`: what
+    they were when the transaction began, and are again if it is rolled back. `segment`:
+    statements outside a block are one transaction up to the Sync of their pipeline.
+    `number`: tells one transaction from the next.
     """
 
     in_block: bool = False
     drawn: bool = False
     undoable: dict[Key, tuple[M, ...]] = field(default_factory=dict)
     surviving: dict[Key, tuple[M, ...]] = field(default_factory=dict)
-    savepoints: tuple[tuple[str, dict[Key, tuple[M, ...]]], ...] = ()
+    savepoints: tuple[tuple[str, dict[Key, tuple[M, ...]], Carried], ...] = ()
     kept: frozenset[Key] = frozenset()
+    settings: Carried = NOTHING
+    settled: Carried = NOTHING
+    segment: bool = False
+    number: int = field(default=0, compare=False)
 
     @property
     def blank(self) -> bool:
         """Nothing is held and nothing is remembered."""
-        return not (self.undoable or self.surviving or self.savepoints or self.drawn)
+        held = self.undoable or self.surviving or self.savepoints or self.drawn
+        return not held and self.settings is self.settled
 
     def copy(self) -> Books[M]:
         """A draft to try a text on; savepoints are never changed in place."""
@@ -66,6 +76,10 @@ class Books(Generic[M]):
             dict(self.surviving),
             self.savepoints,
             self.kept,
+            self.settings,
+            self.settled,
+            self.segment,
+            self.number,
         )
 
     def acquire(self, key: Key, memo: M) -> None:
@@ -109,7 +123,7 @@ class Books(Generic[M]):
 
     def savepoint(self, name: str) -> None:
         """SAVEPOINT name."""
-        self.savepoints = (*self.savepoints, (name, dict(self.undoable)))
+        self.savepoints = (*self.savepoints, (name, dict(self.undoable), self.settings))
 
     def release_savepoint(self, name: str) -> None:
         """RELEASE name: it and the later ones are gone, what they made stays."""
@@ -126,10 +140,11 @@ class Books(Generic[M]):
                 for key, stack in self.savepoints[at][1].items()
                 if key[0] is not EffectKind.HELD_CURSOR or key in self.undoable
             }
+            self.settings = self.savepoints[at][2]
             self.savepoints = self.savepoints[: at + 1]
 
     def _find(self, name: str) -> int | None:
-        positions = [i for i, (known, _) in enumerate(self.savepoints) if known == name]
+        positions = [i for i, (known, *_) in enumerate(self.savepoints) if known == name]
         return positions[-1] if positions else None
 
     def outlive(self, *, committed: bool) -> list[M]:
@@ -149,6 +164,10 @@ class Books(Generic[M]):
         if committed and self.undoable:
             named = (key for key in self.undoable if key[1][:1] != (_UNDONE,))
             self.kept |= {key for key in named if key[0] in REMEMBERED}
+        if not committed:
+            self.settings = self.settled
+        elif self.in_block or not self.segment:
+            self.settled = self.settings
         self.in_block = in_block
         self.drawn = False
         self.undoable = {}
