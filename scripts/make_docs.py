@@ -44,6 +44,8 @@ LEVELS = {
     Level.RAISE: "`SessionStateError`, before it is sent or before COMMIT",
     Level.REWRITE: "repaired, and a line in the log at level INFO; what cannot be repaired"
     " warns, or raises in strict mode",
+    Level.CARRY: "it works as on a connection of one's own: see [settings](../settings.md); what"
+    " cannot be carried warns, or raises in strict mode",
 }
 
 

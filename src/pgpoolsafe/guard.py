@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from .carrying import Carrying
 from .effects import PLAIN, ControlVerb, EffectKind, Reading, Verb
 from .judge import Page, Trial, temporary_relations
 from .plan import Plan
@@ -21,7 +23,9 @@ from .rules.findings import Finding, Location, caller
 from .rules.policy import Mode, Policy, Prepared
 from .rules.reporting import Reporter
 from .session.books import Books, Key
+from .session.settings import NOTHING, Carried
 from .sql.edits import apply
+from .sql.manners import Manner, manner
 from .sql.reader import known, read
 from .sql.routine_reader import RoutineReader
 
@@ -42,6 +46,8 @@ _INTEGER = re.compile(r"-?[0-9]+")
 # lock_not_available, deadlock_detected
 _LOCK_NOT_TAKEN = ("55P03", "40P01")
 
+Mark = tuple[Carried, Carried, Any, bool]
+
 STAND_IN = known_pooler("pgbouncer", version=None, mode=PoolMode.TRANSACTION)
 """What strict mode judges by on a connection that no pooler shares."""
 
@@ -50,10 +56,22 @@ class Guard:
     """Decides for one client connection. `watching`: whether there is anything to decide.
 
     `pooler` is None until the driver has said what stands at the other end (`meet`).
+    `block`: the settings of blocks on this connection; `around`: tells those of blocks on
+    what it belongs to, as they are in the task at hand.
     `routines` reads where the database's own functions are known (`audit=True`).
     """
 
-    __slots__ = ("books", "judged_as", "policy", "pooler", "reporter", "routines", "watching")
+    __slots__ = (
+        "around",
+        "block",
+        "books",
+        "judged_as",
+        "policy",
+        "pooler",
+        "reporter",
+        "routines",
+        "watching",
+    )
 
     def __init__(self, policy: Policy, reporter: Reporter) -> None:
         self.policy = policy
@@ -63,13 +81,71 @@ class Guard:
         self.judged_as = STAND_IN
         self.watching = policy.mode is not Mode.OFF
         self.routines: RoutineReader | None = None
+        self.block = NOTHING
+        self.around: Callable[[], Carried] | None = None
 
     def meet(self, pooler: Pooler) -> None:
         """Learn what the connection leads to; a direct connection is watched in strict only."""
         self.pooler = pooler
         self.judged_as = pooler if pooler.shares_sessions else STAND_IN
         strict = self.policy.mode is Mode.STRICT
-        self.watching = strict or (self.policy.mode is not Mode.OFF and pooler.shares_sessions)
+        needed = pooler.shares_sessions or bool(self.books.settled.given)
+        self.watching = strict or (self.policy.mode is not Mode.OFF and needed)
+
+    @property
+    def carries(self) -> bool:
+        """Whether the client's settings are emulated, be it only on the books (strict mode)."""
+        takes = self.judged_as.begin_with_set.safe
+        return self.watching and self.policy.carries and takes
+
+    @property
+    def carries_for_real(self) -> bool:
+        """Whether there is a pooler that makes it necessary, and lets it be done."""
+        pooler = self.pooler
+        if not self.carries or pooler is None or not pooler.begin_with_set.safe:
+            return False
+        return pooler.shares_sessions or bool(self.books.settled.given)
+
+    @property
+    def frame(self) -> Carried:
+        """The settings of the blocks around (`settings()`), the inner ones last."""
+        if self.around is None:
+            return self.block
+        return self.block.over(self.around())
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether there may be such a block around."""
+        return bool(self.block or self.around is not None)
+
+    @property
+    def attends(self) -> bool:
+        """Whether anything at all is to be done about statements."""
+        return self.watching or self.policy.fuse_begin or self.has_blocks
+
+    @property
+    def looks_outside(self) -> bool:
+        """Whether a statement outside a block takes something along."""
+        return self.policy.fuse_begin or self.has_settings
+
+    @property
+    def has_settings(self) -> bool:
+        """Whether there is anything to put in force, now or when the transaction ends."""
+        books = self.books
+        return bool(self.has_blocks or books.settings or books.settled or books.segment)
+
+    @property
+    def in_force(self) -> Carried:
+        """What a transaction that begins now has to be given."""
+        own = self.books.settings if self.carries_for_real else NOTHING
+        return own.over(self.frame) if self.has_blocks else own
+
+    def give(self, settings: Mapping[str, str]) -> None:
+        """The settings of the start-up options that did not arrive: what RESET goes back to."""
+        if settings and self.policy.carries:
+            books = self.books
+            books.settings = replace(books.settings, given=dict(settings))
+            books.settled = replace(books.settled, given=dict(settings))
 
     @property
     def forbids_named_prepares(self) -> bool:
@@ -110,33 +186,73 @@ class Guard:
         in_block: bool,
         failed: bool = False,
         editable: bool = True,
+        can_add: bool = True,
+        can_ask: bool = True,
+        batch: Sequence[Any] = (),
+        segment: bool | None = None,
         locate: Callable[[], Location | None] = caller,
     ) -> Plan:
         """Decide on a text before it is sent.
 
         `in_block`: it runs inside a transaction block (open, or opened for it);
         `failed`: that transaction is aborted; `editable`: the driver can send another
-        text. Raises SessionStateError in strict mode
-        (or SessionStateWarning, where the user has made warnings errors); then nothing
-        may be sent.
+        text; `can_add`: it can send statements of ours along, `can_ask`: and read their
+        results before the next text; `batch`: the parameters of all its executions, of
+        which `params` are one; `segment`: the text shares an implicit transaction
+        with others of its pipeline, and whether that has the settings already.
+        Raises SessionStateError in strict mode (or SessionStateWarning, where the user has
+        made warnings errors); then nothing may be sent.
         """
         draft = self.books.copy()
         trial = Trial(text, reading, params, draft, self.policy, self.judged_as)
         trial.failed, trial.editable, trial.locate = failed, editable, locate
+        trial.judges = self.watching
         try:
             if draft.in_block and not in_block:
                 trial.ended_unseen()
-                self.books = Books()
+                self.books = Books(settings=draft.settled, settled=draft.settled)
             draft.in_block = in_block
+            draft.segment = segment is not None
+            carrying = trial.carrying = self._carrying(text, reading, draft)
+            if carrying is not None:
+                carrying.can_add, carrying.can_ask = can_add, can_ask
+                carrying.batch = batch
+                carrying.in_force = in_block or bool(segment)
             trial.run()
-            edited = apply(text, trial.edits) if trial.edits else None
+            edits = [*trial.edits, *(carrying.insertions if carrying is not None else ())]
+            edited = apply(text, edits) if edits else None
         except Exception:  # noqa: BLE001  # logged, and raised again in strict mode
             self.own_failure()
             return Plan(None, reading, draft)
         self.reporter.report(trial.findings)
-        return Plan(
+        plan = Plan(
             edited, reading, draft, trial.question, tuple(trial.lasting), trial.is_lone_lock
         )
+        plan = replace(plan, edits=tuple(edits)) if edits else plan
+        return plan if carrying is None else _with_settings(plan, carrying)
+
+    def plan_for_plain(self, text: str) -> Plan | None:
+        """The plan for a plain text that is a transaction of its own and takes settings along.
+
+        None: it needs a closer look.
+        """
+        way = manner(text)
+        if self.is_wary_of(text) or way not in (Manner.PIPED, Manner.QUERY):
+            return None
+        settings = self.in_force
+        if not settings:
+            return None
+        return Plan(None, PLAIN, self.books, before=settings, as_query=way is Manner.QUERY)
+
+    def _carrying(self, text: str, reading: Reading, draft: Page) -> Carrying | None:
+        frame = self.frame
+        if not (self.carries or frame):
+            return None
+        carrying = Carrying(text, draft, len(reading.statements) < 2, frame)
+        effects = (effect for one in reading.statements for effect in one.effects)
+        carrying.is_readable = all(effect.kind is not EffectKind.UNREADABLE for effect in effects)
+        carrying.only_books = not self.carries_for_real
+        return carrying
 
     @property
     def known(self) -> Callable[[str], Reading | None]:
@@ -162,6 +278,40 @@ class Guard:
         self.books = plan.draft
         if in_block is False and self.books.in_block:
             self.books.end()
+
+    def told(self, plan: Plan, values: Sequence[str | None]) -> None:
+        """The server's values for the settings that the plan asked for; to be said before done().
+
+        None: there is no such setting (its set_config() was not reached).
+        """
+        draft = plan.draft
+        for name, value in zip(plan.ask, values, strict=True):
+            put = draft.settings.drop(name) if value is None else draft.settings.put(name, value)
+            draft.settings = put
+        if not draft.in_block:
+            draft.settled = draft.settings
+
+    def synced(self) -> None:
+        """A Sync was queued: the implicit transaction of a pipeline ends there."""
+        books = self.books
+        books.segment = False
+        if not books.in_block:
+            books.settled = books.settings
+
+    def mark(self) -> Mark:
+        """What the books say of settings, to go back to if what is queued now fails."""
+        books = self.books
+        return books.settings, books.settled, books.savepoints, books.in_block
+
+    def go_back(self, mark: Mark, *, synced: bool) -> None:
+        """Something queued then has failed.
+
+        `synced`: the Sync after it has come, which ends a transaction that is no block.
+        """
+        books = self.books
+        books.settings, books.settled, books.savepoints, books.in_block = mark
+        if synced and not books.in_block:
+            books.end()
 
     def answered_false(self, plan: Plan) -> None:
         """The plan's question was answered: no lock was got, or there was none to release."""
@@ -209,6 +359,17 @@ class Guard:
         for key, memos in sorted(self.books.surviving.items(), key=_locks_first):
             texts += [text for memo in memos if memo is not None for text in _release(key)]
         return list(dict.fromkeys(texts)) if _UNLOCK_ALL in texts else texts
+
+
+def _with_settings(plan: Plan, carrying: Carrying) -> Plan:
+    return replace(
+        plan,
+        before=carrying.before,
+        after=carrying.after,
+        ask=carrying.ask,
+        as_query=carrying.way is Manner.QUERY,
+        hidden=tuple(carrying.hidden),
+    )
 
 
 def _locks_first(item: tuple[Key, object]) -> bool:

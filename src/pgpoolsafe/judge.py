@@ -7,10 +7,11 @@ are due now, and the edits that make session-wide settings local.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .carrying import Carrying, is_true, param
 from .effects import (
     Bound,
     Control,
@@ -30,6 +31,7 @@ from .rules.findings import Finding, Location, caller, shorten
 from .rules.policy import Policy
 from .rules.subjects import setting_name, subject
 from .session.books import SURVIVES_ROLLBACK, Books, Key
+from .sql.assignments import OF_LATER_TRANSACTIONS
 from .sql.drawing import draws_for_itself, may_draw
 from .sql.edits import apply
 from .sql.relations import relations
@@ -41,9 +43,6 @@ _AT_ONCE = (EffectKind.LIBRARY, EffectKind.OPAQUE_CODE, EffectKind.UNREADABLE)
 # A RESET or UNLISTEN that is rolled back has not happened.
 _UNDOABLE_RELEASES = (EffectKind.SETTING, EffectKind.ROLE, EffectKind.CHANNEL)
 _COMMITS = (ControlVerb.COMMIT, ControlVerb.PREPARE_TRANSACTION)
-# The prefixes that PostgreSQL's boolean input takes for true (boolin, parse_bool).
-_TRUE = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
-
 # These end with the transaction, however they are set.
 _OF_THE_TRANSACTION = frozenset(
     {"transaction_isolation", "transaction_read_only", "transaction_deferrable"}
@@ -57,7 +56,9 @@ Page = Books[Finding | None]
 class Trial:
     """One text on its way to the server.
 
-    `failed`: its transaction is aborted already; `editable`: another text can be sent.
+    `failed`: its transaction is aborted already; `editable`: another text can be sent;
+    `judges`: what it leaves behind is of interest; `carrying`: the settings that travel
+    with it, where they do.
     """
 
     text: str
@@ -68,6 +69,8 @@ class Trial:
     pooler: Pooler
     failed: bool = False
     editable: bool = True
+    judges: bool = True
+    carrying: Carrying | None = None
     locate: Callable[[], Location | None] = caller
     findings: list[Finding] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
@@ -101,6 +104,10 @@ class Trial:
             return
         if self.failed:  # the server refuses everything but the end of the transaction
             return
+        if self.carrying is not None and not self.carrying.statement(statement):
+            self._not_carried(statement)
+        if not self.judges:
+            return
         in_transaction = self.draft.in_block or not is_last
         for effect in statement.effects:
             self._effect(effect, statement, in_transaction)
@@ -128,22 +135,38 @@ class Trial:
     def _control(self, statement: Statement, control: Control) -> None:
         verb = control.verb
         if verb is ControlVerb.BEGIN:
-            self._begin(statement)
+            self._begin(statement, control)
         elif verb in _COMMITS:
-            self._end(committed=not self.failed, chain=control.chain)
+            self._end_by(statement, control, committed=not self.failed)
         elif verb is ControlVerb.ROLLBACK:
-            self._end(committed=False, chain=control.chain)
-        elif verb is ControlVerb.SAVEPOINT:
-            self.draft.savepoint(control.name or "")
-        elif verb is ControlVerb.RELEASE:
-            self.draft.release_savepoint(control.name or "")
-        elif verb is ControlVerb.ROLLBACK_TO:
-            self.draft.rollback_to(control.name or "")
+            self._end_by(statement, control, committed=False)
+        else:
+            self._within(control)
+
+    def _within(self, control: Control) -> None:
+        """Savepoints, and the end of prepared transactions."""
+        if self.carrying is not None:
+            self.carrying.passes()
+        name = control.name or ""
+        if control.verb is ControlVerb.SAVEPOINT:
+            self.draft.savepoint(name)
+        elif control.verb is ControlVerb.RELEASE:
+            self.draft.release_savepoint(name)
+        elif control.verb is ControlVerb.ROLLBACK_TO:
+            self.draft.rollback_to(name)
             self.failed = False
 
-    def _begin(self, statement: Statement) -> None:
+    def _end_by(self, statement: Statement, control: Control, *, committed: bool) -> None:
+        self._end(committed=committed, chain=control.chain)
+        if self.carrying is not None:
+            self.carrying.ends(statement, chain=control.chain)
+
+    def _begin(self, statement: Statement, control: Control) -> None:
         self.draft.in_block = True
-        if self.pooler.mode is PoolMode.STATEMENT:
+        self.draft.number += 1
+        if self.carrying is not None:
+            self.carrying.begins(statement, control)
+        if self.judges and self.pooler.mode is PoolMode.STATEMENT:
             rule = RULES["statement-mode-transaction"]
             level = Level.IGNORE if self._is_allowed(rule) else self.policy.level(rule)
             self._due(self._finding(rule, None, statement, level))
@@ -158,14 +181,15 @@ class Trial:
 
     def _effect(self, effect: Effect, statement: Statement, in_transaction: bool) -> None:
         if self._is_transactional(effect):
-            if effect.kind in _SETTINGS and effect.function is None and not in_transaction:
-                self._now(RULES["set-local-outside-transaction"], effect, statement)
+            self._local(effect, statement, in_transaction)
             return
         key = key_of(effect, self.params)
         if self.pooler.answer(effect.kind, _first(key)).safe:
             return
-        is_own = effect.kind in _SETTINGS and in_transaction and not self._is_touched(key)
-        if is_own and self._rewrite(effect, statement):
+        if self._carries(effect, key):
+            return
+        is_own = effect.kind in _SETTINGS and not self._is_touched(key)
+        if is_own and self._rewrite(effect, statement, in_transaction):
             return
         if effect.verb is Verb.ACQUIRE:
             self._acquire(key, effect, statement)
@@ -174,28 +198,80 @@ class Trial:
         elif not self._is_readable(key, effect, statement):
             self._now(rule_for(effect), effect, statement)
 
+    def _local(self, effect: Effect, statement: Statement, in_transaction: bool) -> None:
+        """What ends with the transaction anyway."""
+        if effect.kind not in _SETTINGS:
+            return
+        if effect.function is None and not in_transaction:
+            self._now(RULES["set-local-outside-transaction"], effect, statement)
+        if self.carrying is not None and effect.verb is Verb.RELEASE:
+            self.carrying.resets_locally(_first(key_of(effect, self.params)))
+
+    def _carries(self, effect: Effect, key: Key) -> bool:
+        """Whether the setting is carried from now on, so that nothing outlives anything."""
+        carrying, rule = self.carrying, rule_for(effect)
+        if carrying is None or rule is None:
+            return False
+        if effect.kind is EffectKind.EVERYTHING and not effect.key:
+            carrying.discards()
+        if effect.kind not in _SETTINGS or self.policy.level(rule) is not Level.CARRY:
+            return False
+        if self._is_allowed(rule):
+            return False
+        taken = carrying.takes(effect, _first(key), self.params, editable=self.editable)
+        if taken and effect.verb is Verb.RELEASE:
+            self.draft.release(key)  # what could not be carried before is undone as well
+        return taken
+
+    def _not_carried(self, statement: Statement) -> None:
+        """A statement that has to do without the client's settings."""
+        rule = RULES["settings-not-carried"]
+        level = Level.IGNORE if self._is_allowed(rule) else self.policy.level(rule)
+        if level is not Level.IGNORE:
+            self._due(self._finding(rule, None, statement, level))
+
     def _is_touched(self, key: Key) -> bool:
         """Whether the session's own value was changed: a local one would only hide that."""
         anything: Key = (key[0], (), False)
         return self.draft.holds(key) or self.draft.holds(anything) or key in self.draft.kept
 
     def _is_transactional(self, effect: Effect) -> bool:
-        if effect.scope_param is not None and _is_true(_value(effect.scope_param, self.params)):
+        if effect.scope_param is not None and is_true(param(effect.scope_param, self.params)):
             return True
         if effect.kind is EffectKind.SETTING and effect.key and isinstance(effect.key[0], Bound):
             return _text(effect.key[0], self.params).lower() in _OF_THE_TRANSACTION
         return effect.scope is Scope.TRANSACTION
 
-    def _rewrite(self, effect: Effect, statement: Statement) -> bool:
+    def _rewrite(self, effect: Effect, statement: Statement, in_transaction: bool) -> bool:
         """Make a session-wide setting local; whether that is done."""
         rule = rule_for(effect)
         if rule is None or effect.edits is None or not self.editable:
             return False
-        if self._is_allowed(rule) or self.policy.level(rule) is not Level.REWRITE:
+        level = self._level_of_rewriting(rule)
+        if level is None or self._is_allowed(rule):
+            return False
+        # Outside a transaction a local form does nothing; of a set_config() that should be
+        # carried that is the lesser evil.
+        if not in_transaction and (level is Level.REWRITE or not effect.function):
+            return False
+        if effect.name in OF_LATER_TRANSACTIONS:  # in this one, a local form would do nothing
             return False
         self.edits.extend(effect.edits)
-        self._due(self._finding(rule, effect, statement, Level.REWRITE))
+        found = self._finding(rule, effect, statement, level)
+        self._due(replace(found, sent=self._local_form(effect, statement)))
         return True
+
+    def _level_of_rewriting(self, rule: Rule) -> Level | None:
+        """How loudly it is told; None: it is not done.
+
+        What should be carried and cannot be is made local all the same, for the sake of the
+        other clients; but it is told, because this one will miss it.
+        """
+        level = self.policy.level(rule)
+        if level is not Level.CARRY:
+            return level if level is Level.REWRITE else None
+        told = self.policy.fallback(rule)
+        return told if told in (Level.OBSERVE, Level.WARN) else None
 
     def _acquire(self, key: Key, effect: Effect, statement: Statement) -> None:
         if effect.kind in _AT_ONCE or effect.lasting:
@@ -292,6 +368,7 @@ class Trial:
     ) -> Finding:
         excerpt = shorten(self.text[statement.start : statement.end])
         words = {"pooler": str(self.pooler), "statement": excerpt, "subject": statement.command}
+        words["name"] = ", ".join(self.carrying.now.names) if self.carrying is not None else ""
         answer = Answer.LEAKS
         if effect is not None:
             words["subject"] = subject(effect, statement)
@@ -307,11 +384,10 @@ class Trial:
             pooler=self.pooler,
             level=level.value,
             location=self._locate(),
-            sent=words.get("local") if level is Level.REWRITE else None,
         )
 
     def _local_form(self, effect: Effect, statement: Statement) -> str:
-        if effect.edits is None:
+        if effect.edits is None or effect.name in OF_LATER_TRANSACTIONS:
             known = effect.name not in ("", "?")
             return f"SET LOCAL {effect.name} TO …" if known else "SET LOCAL …"
         start, end = statement.start, statement.end
@@ -346,19 +422,5 @@ def _first(key: Key) -> str | None:
     return key[1][0] if key[1] else None
 
 
-def _value(part: Bound, params: Any) -> Any:
-    """The parameter at a placeholder; None where there is none (the server will say so)."""
-    if isinstance(params, Mapping):
-        return params.get(part.param)
-    if isinstance(params, Sequence) and isinstance(part.param, int) and part.param < len(params):
-        return params[part.param]
-    return None
-
-
 def _text(part: str | Bound, params: Any) -> str:
-    return part if isinstance(part, str) else str(_value(part, params))
-
-
-def _is_true(value: Any) -> bool:
-    """A parameter as PostgreSQL's boolean input reads it; anything odd is not true."""
-    return value is True or (isinstance(value, str) and value.strip().lower() in _TRUE)
+    return part if isinstance(part, str) else str(param(part, params))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .effects import Reading
+from .effects import Edit, Reading
 from .judge import Page
 from .rules.findings import Finding
 from .session.books import Key
+from .session.settings import Carried
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,14 @@ class Plan:
     `question`: the text does nothing but try for this lock, or unlock one (and this is to
     be said if there was none); its one value, true or false, decides. `lasting`: what may
     stay although the text fails, and what is then to be said of it; `is_lone_lock`: it is
-    one lock, which is not held where the failure was to get it.
+    one lock, which is not held where the failure was to get it. `edits`: what made `text`
+    of the user's.
+
+    `before` and `after`: settings to be put in force in the text's own transaction, before
+    it (where that is its implicit one) and after it (BEGIN); `ask`: the settings whose
+    values the server is to be asked for after it; all in one message with the text.
+    `as_query`: that message has to be a simple Query. `begin`: the BEGIN that goes
+    with it. `hidden`: which results of the text are those of statements written into it.
     """
 
     text: str | None
@@ -27,3 +35,16 @@ class Plan:
     question: Key | Finding | None = None
     lasting: tuple[tuple[Key, Finding | None], ...] = ()
     is_lone_lock: bool = False
+    edits: tuple[Edit, ...] = ()
+    before: Carried | None = None
+    after: Carried | None = None
+    ask: tuple[str, ...] = ()
+    as_query: bool = False
+    begin: str | None = None
+    hidden: tuple[int, ...] = ()
+
+    @property
+    def travels(self) -> bool:
+        """Whether there is more to send, or to hide, than the text itself."""
+        has_more = self.after or self.ask or self.hidden
+        return bool(has_more or self.before is not None or self.begin is not None)

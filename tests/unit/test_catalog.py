@@ -139,8 +139,11 @@ def test_every_answer_has_a_reason(rule: Rule) -> None:
 
 
 @each_rule
-def test_the_levels_are_the_common_ones_and_perhaps_rewrite(rule: Rule) -> None:
-    assert rule.levels in (EVERY_LEVEL, (*EVERY_LEVEL, Level.REWRITE))
+def test_the_levels_are_the_common_ones_and_perhaps_a_change(rule: Rule) -> None:
+    changes = rule.levels[len(EVERY_LEVEL) :]
+    assert rule.levels == (*EVERY_LEVEL, *changes)
+    assert changes in ((), (Level.REWRITE,), (Level.REWRITE, Level.CARRY))
+    assert (Level.CARRY in changes) is (rule.name in ("session-set", "session-role"))
     assert rule.default is None or rule.default in rule.levels
     assert rule.under is None or rule.under in RULES
 

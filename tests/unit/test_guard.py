@@ -170,8 +170,14 @@ def test_a_text_without_effect_is_sent_as_it_is() -> None:
     assert line.guard.books == Books()
 
 
-def test_a_setting_in_a_transaction_is_rewritten_and_counted() -> None:
+def test_a_setting_in_a_transaction_is_carried_and_no_finding() -> None:
     line = Line(new_guard()).send("BEGIN", "SET work_mem = 1", "COMMIT")
+    assert line.sent == ["BEGIN", "SET LOCAL work_mem = 1", "COMMIT"]
+    assert line.found == []
+
+
+def test_a_setting_in_a_transaction_is_rewritten_and_counted() -> None:
+    line = Line(new_guard(settings="local")).send("BEGIN", "SET work_mem = 1", "COMMIT")
     assert line.sent == ["BEGIN", "SET LOCAL work_mem = 1", "COMMIT"]
     assert line.found == [("session-set", "rewrite", 2)]
 
@@ -484,6 +490,6 @@ READ: list[tuple[list[str], list[str], list[tuple[str, str, int]]]] = [
 def test_sql_as_it_is_written(
     texts: list[str], sent: list[str], found: list[tuple[str, str, int]]
 ) -> None:
-    line = Line(new_guard()).send(*texts, reader=read)
+    line = Line(new_guard(settings="local")).send(*texts, reader=read)
     assert line.sent == sent
     assert line.found == found

@@ -22,6 +22,8 @@ from tests.unit.phrases import reading
 PGBOUNCER = named("pgbouncer", "transaction")
 STATEMENT_MODE = named("pgbouncer", "statement")
 
+LOCAL = {"settings": "local"}
+
 
 @dataclass
 class Client:
@@ -443,7 +445,7 @@ REWRITTEN: list[tuple[str, Any, str]] = [
 
 @pytest.mark.parametrize("text, params, sent", REWRITTEN)
 def test_in_a_transaction_settings_become_local(text: str, params: Any, sent: str) -> None:
-    client = Client({})
+    client = Client(LOCAL)
     client.send("BEGIN")
     findings = client.send(text, params)
     assert client.sent[-1] == sent
@@ -454,7 +456,7 @@ def test_in_a_transaction_settings_become_local(text: str, params: Any, sent: st
 
 
 def test_a_text_of_several_statements_is_a_transaction_but_for_its_last() -> None:
-    client = Client({})
+    client = Client(LOCAL)
     findings = client.send("SET work_mem = 1; SELECT 1; SET work_mem = 2")
     assert client.sent == ["SET LOCAL work_mem = 1; SELECT 1; SET work_mem = 2"]
     assert [(f.rule, f.level, f.statement) for f in findings] == [
@@ -467,7 +469,7 @@ def test_a_text_of_several_statements_is_a_transaction_but_for_its_last() -> Non
     "text", ["SET work_mem = 1", "RESET work_mem", "SET ROLE reporting", "RESET ROLE"]
 )
 def test_in_autocommit_settings_are_reported(text: str) -> None:
-    client = Client({})
+    client = Client(LOCAL)
     [finding] = client.send(text)
     assert finding.level == "warn"
     assert finding.sent is None
@@ -486,8 +488,8 @@ def test_the_fix_is_the_local_form() -> None:
 
 
 NOT_REWRITTEN: list[tuple[str, dict[str, Any]]] = [
-    ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", {}),
-    ("RESET ALL", {}),
+    ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", LOCAL),
+    ("RESET ALL", LOCAL),
     ("SET work_mem = 1", {"settings": "leave"}),
     ("SET work_mem = 1", {"rules": {"session-set": "warn"}}),
     ("SET ROLE reporting", {"rules": {"session-role": "warn"}}),
@@ -504,7 +506,7 @@ def test_what_is_not_rewritten_is_reported_at_the_end(text: str, options: dict[s
 
 
 def test_a_text_that_cannot_be_exchanged_is_reported() -> None:
-    client = Client({}, editable=False)
+    client = Client(LOCAL, editable=False)
     assert client.send_all("BEGIN", "SET work_mem = 1") == []
     [finding] = client.send("COMMIT")
     assert (finding.level, client.sent[1]) == ("warn", "SET work_mem = 1")
@@ -565,7 +567,7 @@ def test_allow_around_the_commit_only_is_too_late() -> None:
 
 
 def test_what_is_allowed_is_sent_as_it_is() -> None:
-    client = Client({})
+    client = Client(LOCAL)
     client.send("BEGIN")
     with allow("session-set"):
         assert client.send("SET work_mem = 1") == []
@@ -611,7 +613,7 @@ def test_on_a_direct_connection_nothing_is_found(pair: Pair) -> None:
         )
 
 
-@pytest.mark.parametrize("options", [{}, {"settings": "leave"}], ids=str)
+@pytest.mark.parametrize("options", [LOCAL, {"settings": "leave"}], ids=str)
 def test_a_setting_that_the_pooler_tracks_is_left_alone(options: dict[str, Any]) -> None:
     assert "timezone" in PGBOUNCER.tracked
     client = Client(options)

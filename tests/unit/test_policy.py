@@ -29,7 +29,7 @@ def test_the_defaults() -> None:
         pooler="auto",
         pool_mode=None,
         prepared=Prepared.AUTO,
-        settings=Settings.LOCAL,
+        settings=Settings.CARRY,
         trust_comments=True,
     )
     assert policy == Policy()
@@ -44,6 +44,7 @@ WORDS: list[tuple[str, Any, Any]] = [
     ("prepared", "auto", Prepared.AUTO),
     ("prepared", "off", Prepared.OFF),
     ("prepared", "leave", Prepared.LEAVE),
+    ("settings", "carry", Settings.CARRY),
     ("settings", "local", Settings.LOCAL),
     ("settings", "leave", Settings.LEAVE),
     ("trust_comments", True, True),
@@ -55,6 +56,7 @@ WORDS: list[tuple[str, Any, Any]] = [
     ("rules", {"listen": "warn"}, {"listen": Level.WARN}),
     ("rules", {"listen": "raise"}, {"listen": Level.RAISE}),
     ("rules", {"session-set": "rewrite"}, {"session-set": Level.REWRITE}),
+    ("rules", {"session-role": "carry"}, {"session-role": Level.CARRY}),
     ("rules", {}, {}),
 ]
 
@@ -126,7 +128,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"mode": True}, "mode=True: expected one of 'off', 'observe', 'warn', 'strict'"),
     ({"mode": ["warn"]}, "mode=['warn']: expected one of 'off', 'observe', 'warn', 'strict'"),
     ({"prepared": "on"}, "prepared='on': expected one of 'auto', 'off', 'leave'"),
-    ({"settings": "keep"}, "settings='keep': expected one of 'local', 'leave'"),
+    ({"settings": "keep"}, "settings='keep': expected one of 'carry', 'local', 'leave'"),
     ({"pooler": 6432}, "pooler=6432: expected a string"),
     ({"pool_mode": 1}, "pool_mode=1: expected a string"),
     ({"trust_comments": "false"}, "trust_comments='false': expected True or False"),
@@ -145,9 +147,16 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         "rules: listen='rewrite': expected one of 'ignore', 'observe', 'warn', 'raise'",
     ),
     (
-        {"rules": {"session-set": "carry"}},
+        {"rules": {"session-set": "route"}},
         (
-            "rules: session-set='carry': expected one of 'ignore', 'observe', 'warn', 'raise',"
+            "rules: session-set='route': expected one of 'ignore', 'observe', 'warn', 'raise',"
+            " 'rewrite', 'carry'"
+        ),
+    ),
+    (
+        {"rules": {"named-prepare": "carry"}},
+        (
+            "rules: named-prepare='carry': expected one of 'ignore', 'observe', 'warn', 'raise',"
             " 'rewrite'"
         ),
     ),
@@ -183,7 +192,7 @@ WRONG_ENVIRONMENT: list[tuple[str, str, str]] = [
     (
         "PGPOOLSAFE_SETTINGS",
         "x",
-        "PGPOOLSAFE_SETTINGS='x': expected one of 'local', 'leave'",
+        "PGPOOLSAFE_SETTINGS='x': expected one of 'carry', 'local', 'leave'",
     ),
     (
         "PGPOOLSAFE_TRUST_COMMENTS",
@@ -253,24 +262,37 @@ def test_one_rule_leaves_the_others_alone() -> None:
     assert policy.level(RULES["temp-table"]) is Level.WARN
 
 
-I, O, W, R, E = (*EVERY_LEVEL[:3], Level.RAISE, Level.REWRITE)  # noqa: E741  # a table of letters
+I, O, W, R, E, C = (  # noqa: E741  # a table of letters
+    *EVERY_LEVEL[:3],
+    Level.RAISE,
+    Level.REWRITE,
+    Level.CARRY,
+)
 
-# rule, options, the level, and where PostgreSQL has no transaction form
-REWRITES: list[tuple[str, dict[str, Any], Level, Level]] = [
-    ("session-set", {}, E, W),
-    ("session-set", {"mode": "strict"}, E, R),
+# rule, options, the level, and where the statement cannot be changed so
+CHANGES: list[tuple[str, dict[str, Any], Level, Level]] = [
+    ("session-set", {}, C, W),
+    ("session-set", {"mode": "strict"}, C, R),
     ("session-set", {"mode": "observe"}, O, O),
     ("session-set", {"mode": "off"}, I, I),
+    ("session-set", {"settings": "local"}, E, W),
+    ("session-set", {"settings": "local", "mode": "strict"}, E, R),
+    ("session-set", {"settings": "local", "mode": "observe"}, O, O),
     ("session-set", {"settings": "leave"}, W, W),
     ("session-set", {"settings": "leave", "mode": "strict"}, R, R),
-    ("session-set", {"prepared": "leave"}, E, W),
+    ("session-set", {"prepared": "leave"}, C, W),
+    ("session-set", {"prepared": "leave", "settings": "local"}, E, W),
     ("session-set", {"rules": {"session-set": "warn"}}, W, W),
     ("session-set", {"rules": {"session-set": "ignore"}}, I, I),
+    ("session-set", {"rules": {"session-set": "rewrite"}}, E, W),
     ("session-set", {"settings": "leave", "rules": {"session-set": "rewrite"}}, E, W),
     ("session-set", {"mode": "observe", "rules": {"session-set": "rewrite"}}, E, O),
-    ("session-role", {}, E, W),
+    ("session-set", {"settings": "leave", "rules": {"session-set": "carry"}}, C, W),
+    ("session-set", {"mode": "observe", "rules": {"session-set": "carry"}}, C, O),
+    ("session-role", {}, C, W),
+    ("session-role", {"settings": "local"}, E, W),
     ("session-role", {"settings": "leave"}, W, W),
-    ("session-role", {"rules": {"session-set": "warn"}}, E, W),
+    ("session-role", {"rules": {"session-set": "warn"}}, C, W),
     ("named-prepare", {}, E, W),
     ("named-prepare", {"mode": "strict"}, E, R),
     ("named-prepare", {"mode": "observe"}, O, O),
@@ -280,10 +302,29 @@ REWRITES: list[tuple[str, dict[str, Any], Level, Level]] = [
 ]
 
 
-@pytest.mark.parametrize("rule, options, level, fallback", REWRITES)
-def test_what_is_rewritten(
+@pytest.mark.parametrize("rule, options, level, fallback", CHANGES)
+def test_what_is_changed(
     rule: str, options: dict[str, Any], level: Level, fallback: Level
 ) -> None:
     policy = make_policy(**options)
     assert policy.level(RULES[rule]) is level
     assert policy.fallback(RULES[rule]) is fallback
+
+
+# options, whether any setting of the session is carried
+CARRIES: list[tuple[dict[str, Any], bool]] = [
+    ({}, True),
+    ({"mode": "strict"}, True),
+    ({"mode": "observe"}, False),
+    ({"mode": "off"}, False),
+    ({"settings": "local"}, False),
+    ({"settings": "leave"}, False),
+    ({"rules": {"session-set": "warn"}}, True),
+    ({"rules": {"session-set": "warn", "session-role": "ignore"}}, False),
+    ({"settings": "leave", "rules": {"session-role": "carry"}}, True),
+]
+
+
+@pytest.mark.parametrize("options, carries", CARRIES, ids=str)
+def test_whether_settings_are_carried(options: dict[str, Any], carries: bool) -> None:
+    assert make_policy(**options).carries is carries

@@ -58,7 +58,8 @@ class Pooler:
     for each client. `answers`: what it does with each kind of state, in this mode.
     `confidence`: "certain" (the pooler said so, or the user did), "likely", "assumed".
     `measured`: whether its answers were observed on a real one, rather than read in its
-    documentation or source; where they were not, its name says so.
+    documentation or source; where they were not, its name says so. `begin_with_set`: what
+    becomes of `BEGIN; SET LOCAL …` in one message.
     """
 
     product: str
@@ -71,6 +72,7 @@ class Pooler:
     evidence: tuple[str, ...] = ()
     confidence: str = "assumed"
     measured: bool = True
+    begin_with_set: Answer = Answer.WORKS
 
     @property
     def shares_sessions(self) -> bool:

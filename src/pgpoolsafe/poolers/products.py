@@ -89,7 +89,8 @@ class Row:
     holds for all. `tracked`: settings (lower case) restored for each client. `if_reported`:
     further ones, where the server reports them; None: whatever the server reports.
     `prepared`: whether protocol-level prepared statements follow the client by default;
-    None: configuration decides. `source`: where the row comes from.
+    None: configuration decides. `source`: where the row comes from. `begin_with_set`: what
+    becomes of `BEGIN; SET LOCAL …` in one message.
     """
 
     product: str
@@ -101,6 +102,7 @@ class Row:
     tracked: frozenset[str] = frozenset()
     if_reported: frozenset[str] | None = frozenset()
     prepared: bool | None = None
+    begin_with_set: Answer = Answer.WORKS
 
     @property
     def measured(self) -> bool:
@@ -221,6 +223,8 @@ ROWS: tuple[Row, ...] = (
         "docs.pgdog.dev; github.com/pgdogdev/pgdog",
         _SHARED,
         prepared=True,
+        # "multi-statement queries cannot mix SET with other commands"
+        begin_with_set=Answer.ERRORS,
     ),
     Row("supavisor", _LEAKS, "github.com/supabase/supavisor; supabase.com/docs"),
     # As PgCat: the reset goes by command tags, and set_config() is a SELECT.
@@ -301,6 +305,7 @@ def pooler(
         evidence=evidence,
         confidence=confidence,
         measured=_is_measured(product, row),
+        begin_with_set=row.begin_with_set,
     )
 
 

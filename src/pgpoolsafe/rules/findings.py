@@ -87,8 +87,9 @@ class Finding:
 
     def __str__(self) -> str:
         at = f"\n  at {self.location}" if self.location else ""
+        sent = f"\n  sent as {self.sent}, which ends with the transaction" if self.sent else ""
         return (
-            f"{self.rule}: {self.what}\n\n  {self.statement}{at}\n\n"
+            f"{self.rule}: {self.what}\n\n  {self.statement}{at}{sent}\n\n"
             f"  why:   {self.why}\n  fix:   {self.fix}\n"
             f"  allow: {self.allow}\n  docs:  docs/rules/{self.rule}.md"
         )

@@ -25,8 +25,9 @@ class Mode(Enum):
 
 
 class Settings(Enum):
-    """What becomes of a session-wide SET inside a transaction."""
+    """What becomes of a session-wide SET."""
 
+    CARRY = "carry"
     LOCAL = "local"
     LEAVE = "leave"
 
@@ -68,10 +69,11 @@ class Policy:
     pooler: str = "auto"
     pool_mode: str | None = None
     prepared: Prepared = Prepared.AUTO
-    settings: Settings = Settings.LOCAL
+    settings: Settings = Settings.CARRY
     trust_comments: bool = True
     audit: bool = False
     residue: ResidueCheck = ResidueCheck.OFF
+    fuse_begin: bool = False
 
     @property
     def checks_residue(self) -> bool:
@@ -94,19 +96,33 @@ class Policy:
             return chosen
         if rule.default is None or self.mode is Mode.OFF:
             return self.mode_level
-        if rule.default is not Level.REWRITE:
+        if rule.default not in _CHANGES:
             return rule.default
-        return self._rewrite_level(rule)
+        return self._change(rule)
 
-    def _rewrite_level(self, rule: Rule) -> Level:
-        keeps = self.settings is Settings.LEAVE and rule.name != "named-prepare"
-        keeps = keeps or (self.prepared is Prepared.LEAVE and rule.name == "named-prepare")
-        return self.mode_level if keeps or self.mode is Mode.OBSERVE else Level.REWRITE
+    def _change(self, rule: Rule) -> Level:
+        """How the statements that a rule is about are changed, if this policy lets them be."""
+        if self.mode is Mode.OBSERVE:
+            return self.mode_level
+        if rule.name == "named-prepare":
+            keeps = self.prepared is Prepared.LEAVE
+            return self.mode_level if keeps else Level.REWRITE
+        return _SETTINGS_LEVEL.get(self.settings, self.mode_level)
+
+    @property
+    def carries(self) -> bool:
+        """Whether settings of the session are carried, under any rule."""
+        return any(self.level(RULES[name]) is Level.CARRY for name in _SETTINGS_RULES)
 
     def fallback(self, rule: Rule) -> Level:
-        """The level where the rule would rewrite and PostgreSQL has no such form."""
+        """The level where the rule would change the statement and that cannot be done."""
         level = self.level(rule)
-        return self.mode_level if level is Level.REWRITE else level
+        return self.mode_level if level in _CHANGES else level
+
+
+_CHANGES = (Level.REWRITE, Level.CARRY)
+_SETTINGS_LEVEL = {Settings.CARRY: Level.CARRY, Settings.LOCAL: Level.REWRITE}
+_SETTINGS_RULES = ("session-set", "session-role")
 
 
 def make_policy(
@@ -120,6 +136,7 @@ def make_policy(
     trust_comments: bool | None = None,
     audit: bool | None = None,
     residue: bool | str | None = None,
+    fuse_begin: bool | None = None,
 ) -> Policy:
     """The policy for these options; an option left None comes from `PGPOOLSAFE_…`.
 
@@ -132,10 +149,11 @@ def make_policy(
         pooler=_text(pooler, "pooler", "auto"),
         pool_mode=_text(pool_mode, "pool_mode", "") or None,
         prepared=_choice(Prepared, prepared, "prepared", Prepared.AUTO),
-        settings=_choice(Settings, settings, "settings", Settings.LOCAL),
+        settings=_choice(Settings, settings, "settings", Settings.CARRY),
         trust_comments=_flag(trust_comments, "trust_comments", default=True),
         audit=_flag(audit, "audit", default=False),
         residue=_residue(residue, chosen),
+        fuse_begin=_flag(fuse_begin, "fuse_begin", default=False),
     )
 
 

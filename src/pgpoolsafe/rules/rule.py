@@ -18,6 +18,7 @@ class Level(Enum):
     WARN = "warn"
     RAISE = "raise"
     REWRITE = "rewrite"
+    CARRY = "carry"
 
 
 EVERY_LEVEL = (Level.IGNORE, Level.OBSERVE, Level.WARN, Level.RAISE)

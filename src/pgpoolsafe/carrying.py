@@ -1,0 +1,260 @@
+"""How the client's settings travel with one text: pure, a part of its trial.
+
+A setting that the session would keep is made local to its transaction, and what the
+client has set is put in force again wherever the text begins another one: behind its
+BEGIN, before a statement that is a transaction of its own, after AND CHAIN. For a single
+statement this says what goes before and after it, so that a driver may choose how; into
+a text of several statements it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .effects import Bound, Control, Edit, Effect, Part, Statement, Verb
+from .session.books import Books
+from .session.settings import NOTHING, Carried
+from .sql.manners import Manner, manner
+from .sql.putting import local_statements
+
+
+@dataclass
+class Carrying:
+    """The settings of one client on their way with one text.
+
+    `frame`: settings of the blocks around (`settings()`); `in_force`: the transaction at
+    hand has all of them already; `can_add`: the driver can send statements of ours along;
+    `can_ask`: and read their results at once; `batch`: the parameters of all its
+    executions, where there are several; `is_readable`: it ends where it should, so that
+    more can follow; `only_books`: nothing is changed on the wire, it is only noted what
+    would be carried.
+    """
+
+    text: str
+    draft: Books[Any]
+    is_single: bool
+    frame: Carried = NOTHING
+    in_force: bool = False
+    can_add: bool = True
+    can_ask: bool = True
+    batch: Sequence[Any] = ()
+    is_readable: bool = True
+    only_books: bool = False
+    way: Manner = Manner.PIPED
+    before: Carried | None = None
+    after: Carried | None = None
+    ask: tuple[str, ...] = ()
+    insertions: list[Edit] = field(default_factory=list)
+    hidden: list[int] = field(default_factory=list)
+    _spare: Carried = NOTHING
+    _results: int = 0
+    _end: int = 0
+
+    @property
+    def now(self) -> Carried:
+        """What a transaction that begins here should have."""
+        return self.draft.settings.over(self.frame) if self.frame else self.draft.settings
+
+    @property
+    def _given(self) -> Carried:
+        """What it has to be given; the rest the session has itself, where nobody shares it."""
+        return self.frame if self.only_books else self.now
+
+    # transactions
+
+    def statement(self, statement: Statement) -> bool:
+        """A statement that is no transaction control. False: it cannot have the settings."""
+        carried = self.in_force or self._opens(statement)
+        self._results += 1
+        self._end = statement.end
+        return carried
+
+    def _opens(self, statement: Statement) -> bool:
+        """The statement begins a transaction of its own, or one for those after it."""
+        if not self.is_single:
+            self.in_force = True
+            self._insert(statement.start, self._given, before=True)
+            return True
+        if not self.now:
+            return True
+        self.way = manner(self.text)
+        if self.way is Manner.BARE:
+            self._spare = self._given
+            return True
+        if self.way is Manner.ALONE or not self.can_add:
+            return False
+        self.before = self._given or None
+        return True
+
+    def begins(self, statement: Statement, control: Control) -> None:
+        """BEGIN: it says the modes that are default, and the settings follow it."""
+        self._results += 1
+        if self.in_force:
+            return
+        self.in_force = True
+        given = self._given
+        modes = [words for name, words in given.modes.items() if name not in control.modes]
+        if modes:
+            end = statement.end
+            self.insertions.append(Edit(end, end, " " + " ".join(modes)))
+        self._follow(statement, given)
+
+    def ends(self, statement: Statement, *, chain: bool) -> None:
+        """COMMIT, ROLLBACK, PREPARE TRANSACTION; AND CHAIN begins the next one at once."""
+        self._results += 1
+        self.in_force = chain
+        if chain:
+            self._follow(statement, self._given)
+
+    def passes(self) -> None:
+        """SAVEPOINT and the like."""
+        self._results += 1
+
+    def _follow(self, statement: Statement, what: Carried) -> None:
+        self._end = statement.end
+        self._then(what)
+
+    def _then(self, what: Carried) -> None:
+        """Put settings in force behind the statement at hand."""
+        if not what:
+            return
+        if self.is_single:
+            self.after, self.way = what, Manner.QUERY
+        else:
+            self._insert(self._end, what, before=False)
+
+    def _insert(self, at: int, what: Carried, *, before: bool) -> None:
+        """Write the settings into the text; their results are to be hidden."""
+        texts = list(local_statements(what.steps))
+        if before and what.modes:
+            texts.insert(0, f"SET TRANSACTION {' '.join(what.modes.values())}")
+        if not texts:
+            return
+        joined = "; ".join(texts)
+        self.insertions.append(Edit(at, at, f"{joined}; " if before else f"; {joined}"))
+        self.hidden += range(self._results, self._results + len(texts))
+        self._results += len(texts)
+
+    # settings
+
+    def takes(self, effect: Effect, name: str | None, params: Any, *, editable: bool) -> bool:
+        """Whether a change of a setting can be carried; if so, it is noted and made local.
+
+        `name` None: all of them.
+        """
+        if effect.verb is Verb.RELEASE:
+            return self._drops(effect, name)
+        if not name or effect.edits is None or not self._can_change(effect, editable=editable):
+            return False
+        if self.batch:
+            return self._takes_all(effect)
+        if _is_null(effect, params):  # set_config(name, NULL, …)
+            return self._drops(effect, name)
+        value = _value(effect.value, params)
+        if value is None and not self.only_books:
+            if not (self.is_single and self.can_ask):
+                return False
+            self.ask = (*self.ask, name)
+        self.draft.settings = self.draft.settings.put(name, value or "")
+        self._localise(effect)
+        return True
+
+    def _can_change(self, effect: Effect, *, editable: bool) -> bool:
+        if self.only_books:
+            return True
+        # Where nothing can be added, nobody hears in time whether it succeeded.
+        is_free = editable and self.can_add and self.is_readable
+        return is_free and not self._is_too_much(effect)
+
+    def _takes_all(self, effect: Effect) -> bool:
+        """Many executions of one set_config: what the session would hold after the last."""
+        settings = self.draft.settings
+        for params in self.batch:
+            if effect.scope_param is not None and is_true(param(effect.scope_param, params)):
+                continue
+            name = _value(effect.key[0], params)
+            value = _value(effect.value, params)
+            if not name or (value is None and not _is_null(effect, params)):
+                return False
+            name = name.lower()
+            settings = settings.drop(name) if value is None else settings.put(name, value)
+        self.draft.settings = settings
+        self._localise(effect)
+        return True
+
+    def resets_locally(self, name: str | None) -> None:
+        """SET LOCAL name TO DEFAULT: to the value that the client gave at start-up."""
+        given = self.draft.settings.given
+        if name is not None and name in given and self.in_force and not self.only_books:
+            self._then(Carried(given={name: given[name]}))
+
+    def _is_too_much(self, effect: Effect) -> bool:
+        """Whether it becomes several statements, which a pipeline of the user's cannot take."""
+        becomes_several = not effect.edits or ";" in effect.edits[0].replacement
+        return becomes_several and not effect.function and not self.can_ask
+
+    def _localise(self, effect: Effect) -> None:
+        if self.only_books or effect.edits is None:
+            return
+        self.insertions.extend(effect.edits)
+        if not effect.function and not effect.edits:
+            # SET SESSION CHARACTERISTICS of several modes: one more SET LOCAL for each.
+            self.hidden.append(self._results)
+            self._results += 1
+        if self.is_single and not self.in_force and not effect.function:
+            # SET LOCAL: alone, it would be without effect, and without a check of its value.
+            self.way = Manner.QUERY
+            self.before = self._spare if self.before is None else self.before
+
+    def _drops(self, effect: Effect, name: str | None) -> bool:
+        """RESET is sent as it is: the session's own value is nobody's."""
+        if name is None and effect.key:
+            return False
+        settings = self.draft.settings
+        if effect.function and settings.given and not self.can_ask:
+            return False  # nothing can follow, to set it to what was given
+        self.draft.settings = settings.drop_all() if name is None else settings.drop(name)
+        given = settings.only_given.given
+        back = {key: value for key, value in given.items() if name in (None, key)}
+        if self.in_force and not self.only_books:
+            self._then(Carried(given=back))  # RESET went past what the client gave at start-up
+        return True
+
+    def discards(self) -> None:
+        """DISCARD ALL."""
+        self.draft.settings = self.draft.settings.discard()
+
+
+def _is_null(effect: Effect, params: Any) -> bool:
+    """Whether set_config() gets a parameter that is None."""
+    given = effect.value if effect.function and params is not None else None
+    return isinstance(given, Bound) and param(given, params) is None
+
+
+# The prefixes that PostgreSQL's boolean input takes for true (boolin, parse_bool).
+_TRUE = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
+
+
+def is_true(value: Any) -> bool:
+    """A parameter as PostgreSQL's boolean input reads it; anything odd is not true."""
+    return value is True or (isinstance(value, str) and value.strip().lower() in _TRUE)
+
+
+def param(bound: Bound, params: Any) -> Any:
+    """The parameter at a placeholder; None where there is none (the server will say so)."""
+    if isinstance(params, Mapping):
+        return params.get(bound.param)
+    at = bound.param
+    if isinstance(params, Sequence) and isinstance(at, int) and at < len(params):
+        return params[at]
+    return None
+
+
+def _value(part: Part | None, params: Any) -> str | None:
+    """The value if it is told; of parameters only a str is sure to reach the server as it is."""
+    if isinstance(part, Bound):
+        value = param(part, params)
+        return value if type(value) is str else None
+    return part
