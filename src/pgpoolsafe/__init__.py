@@ -21,6 +21,7 @@ from .rules.allowing import allow
 from .rules.catalog import RULES, Rule
 from .rules.findings import Finding
 from .session.residue import Residue
+from .setting_blocks import settings
 
 __version__ = "0.1.0"
 
@@ -42,5 +43,6 @@ __all__ = [
     "install",
     "require",
     "residue",
+    "settings",
     "uninstall",
 ]

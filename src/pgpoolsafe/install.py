@@ -25,6 +25,7 @@ def install(
     trust_comments: bool | None = None,
     audit: bool | None = None,
     residue: bool | str | None = None,
+    fuse_begin: bool | None = None,
 ) -> Installation:
     """Guard a target: what would be lost or leak behind its pooler is told before it is sent.
 
@@ -39,8 +40,10 @@ def install(
         "direct", and "transaction", "session" or "statement".
     prepared: "auto" (protocol-level prepared statements are off where the pooler does
         not track them), "off", "leave".
-    settings: "local" (a session-wide SET inside a transaction becomes SET LOCAL) or
-        "leave" (it is only reported).
+    settings: "carry" (default: what the program SETs stays in force for this connection,
+        and for no other: it travels with each of its transactions), "local" (a session-wide
+        SET inside a transaction becomes SET LOCAL, and ends with it) or "leave" (it is only
+        reported).
     trust_comments: whether `/* pgpoolsafe: allow rule */` in a statement counts.
     audit: True: ask the database once, at the first connection, for its own functions and
         procedures, so that calls of those that leave session state are found as well; one
@@ -49,6 +52,9 @@ def install(
         left in it, and name the statement (strict mode, on a direct connection to a test
         database; one round trip for each transaction); "statement": also after each
         statement of a transaction, so that it is always one that is named.
+    fuse_begin: True: the BEGIN that psycopg sends for the first statement of a transaction
+        goes with that statement in one pipeline, which saves a round trip; on a direct
+        connection too. What cannot be pipelined is sent as ever.
 
     An option that is not given comes from the environment (`PGPOOLSAFE_MODE`, …).
     Installing again on the same target replaces the options; at the end of a `with` block
@@ -65,8 +71,9 @@ def install(
         trust_comments=trust_comments,
         audit=audit,
         residue=residue,
+        fuse_begin=fuse_begin,
     )
-    target = _canonical(target)
+    target = canonical(target)
     driver = _driver_of(target)
     installation = Installation(target, policy)
     with changing:
@@ -85,14 +92,14 @@ def uninstall(target: Any = None) -> None:
 
     Raises TypeError for what can never have been a target.
     """
-    target = _canonical(target)
+    target = canonical(target)
     _driver_of(target)
     installation = installation_of(target)
     if installation is not None:
         installation.uninstall()
 
 
-def _canonical(target: Any) -> Any:
+def canonical(target: Any) -> Any:
     """One thing, however the user holds it: the engine that owns the pool.
 
     That is the one behind an AsyncEngine, and behind engine.execution_options(…).

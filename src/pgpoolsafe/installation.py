@@ -52,6 +52,9 @@ class Installation:
         self._attachment: Attachment | None = None
         self._driver: Driver | None = None
         self._replaced: Installation | None = None
+        self.open_blocks = 0
+        # The settings that an endpoint does not take in a connection's options.
+        self.refused_options: dict[tuple[str, ...], set[str]] = {}
         self._times = 1
 
     @property
@@ -103,6 +106,24 @@ class Installation:
         for conn in previous.connections():
             _attach(conn, self)
             _detach(conn, previous)
+
+    def open_block(self) -> None:
+        """A `settings()` block on the target begins, in whatever context."""
+        with changing:
+            self.open_blocks += 1
+            if self.open_blocks == 1:
+                self._settle()
+
+    def close_block(self) -> None:
+        """It ends."""
+        with changing:
+            self.open_blocks -= 1
+            if self.open_blocks == 0:
+                self._settle()
+
+    def _settle(self) -> None:
+        for conn in self.connections():
+            _settle(conn)
 
     def end_attachment(self) -> None:
         """Make the target as it was, and leave its connections guarded."""
@@ -180,6 +201,14 @@ def _attach(conn: Any, installation: Installation) -> None:
     from .drivers.psycopg import attach
 
     attach(conn, installation)
+
+
+def _settle(conn: Any) -> None:
+    from .drivers.psycopg import seat_of
+
+    seat = seat_of(conn)
+    if seat is not None:
+        seat.settle()
 
 
 def _detach(conn: Any, installation: Installation) -> None:

@@ -159,7 +159,22 @@ LATER = [
 @pytest.mark.parametrize("text", LATER)
 def test_what_only_later_transactions_read_is_told(pgbouncer: PgBouncer, text: str) -> None:
     with psycopg.connect(pgbouncer.dsn()) as conn:
-        pgpoolsafe.install(conn, pooler="pgbouncer")
+        pgpoolsafe.install(conn, pooler="pgbouncer", settings="local")
         with pytest.warns(SessionStateWarning, match="session-set"):
             conn.execute(text)
             conn.commit()
+
+
+@pytest.mark.parametrize("text", LATER)
+def test_what_only_later_transactions_read_is_carried_to_them(
+    pgbouncer: PgBouncer, text: str
+) -> None:
+    def is_read_only() -> list[Any]:
+        return conn.execute("SHOW transaction_read_only").fetchall()
+
+    with psycopg.connect(pgbouncer.dsn()) as conn:
+        pgpoolsafe.install(conn, pooler="pgbouncer")
+        conn.execute(text)
+        assert is_read_only() == [("off",)]
+        conn.commit()
+        assert is_read_only() == [("on",)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import psycopg
@@ -92,14 +93,61 @@ async def test_async_refused_before_it_is_sent(
     assert await what_is_set_async(aconn) is None
 
 
-# settings become local inside a transaction
+# settings of the session are carried
+
+
+# In a named cursor the call is made at FETCH, if at all; COPY leaves no room for a question.
+CANNOT_CARRY = ("named_cursor", "scrolling_cursor", "async_named_cursor", "copy", "async_copy")
+
+
+def with_found(way: Way | AsyncWay) -> Any:
+    """What is awaited of a way: silence, or one finding where the setting cannot be carried."""
+    if way.__name__ in CANNOT_CARRY:
+        return pytest.warns(pgpoolsafe.SessionStateWarning, match="^session-set: ")
+    return nullcontext()
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+@pytest.mark.parametrize("way", WAYS, ids=[way.__name__ for way in WAYS])
+def test_carried(postgres: Postgres, way: Way, autocommit: bool) -> None:
+    """The client keeps its setting; the session never has it."""
+    with psycopg.connect(postgres.dsn(), autocommit=autocommit) as conn:
+        is_carried = way.__name__ not in CANNOT_CARRY
+        with pgpoolsafe.install(conn, pooler="pgbouncer") as installation, with_found(way):
+            assert way(conn) == [("x",)]
+            conn.commit()
+            assert what_is_set(conn) == "x"
+            conn.commit()
+            assert times(installation) == ([] if is_carried else [("session-set", 1)])
+        assert what_is_set(conn) == (None if is_carried else "x")
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+@pytest.mark.parametrize("way", ASYNC_WAYS, ids=[way.__name__ for way in ASYNC_WAYS])
+async def test_async_carried(postgres: Postgres, way: AsyncWay, autocommit: bool) -> None:
+    connecting = psycopg.AsyncConnection.connect(postgres.dsn(), autocommit=autocommit)
+    async with await connecting as conn:
+        is_carried = way.__name__ not in CANNOT_CARRY
+        with pgpoolsafe.install(conn, pooler="pgbouncer") as installation, with_found(way):
+            assert await way(conn) == [("x",)]
+            await conn.commit()
+            assert await what_is_set_async(conn) == "x"
+            await conn.commit()
+            assert times(installation) == ([] if is_carried else [("session-set", 1)])
+        assert await what_is_set_async(conn) == (None if is_carried else "x")
+
+
+# settings become local inside a transaction, and end with it
+
+
+LOCAL = {"pooler": "pgbouncer", "settings": "local"}
 
 
 @pytest.mark.parametrize("way", WAYS, ids=[way.__name__ for way in WAYS])
 def test_rewritten_in_a_transaction(postgres: Postgres, way: Way) -> None:
     """On a connection without autocommit every way runs in a transaction."""
     with psycopg.connect(postgres.dsn()) as conn:
-        with pgpoolsafe.install(conn, pooler="pgbouncer") as installation:
+        with pgpoolsafe.install(conn, **LOCAL) as installation:
             assert way(conn) == [("x",)]
             assert [f.level for f, _ in installation.findings()] == ["rewrite"]
             conn.commit()
@@ -109,13 +157,14 @@ def test_rewritten_in_a_transaction(postgres: Postgres, way: Way) -> None:
 @pytest.mark.parametrize("way", ASYNC_WAYS, ids=[way.__name__ for way in ASYNC_WAYS])
 async def test_async_rewritten_in_a_transaction(postgres: Postgres, way: AsyncWay) -> None:
     async with await psycopg.AsyncConnection.connect(postgres.dsn()) as conn:
-        with pgpoolsafe.install(conn, pooler="pgbouncer") as installation:
+        with pgpoolsafe.install(conn, **LOCAL) as installation:
             assert await way(conn) == [("x",)]
             assert [f.level for f, _ in installation.findings()] == ["rewrite"]
             await conn.commit()
         assert await what_is_set_async(conn) is None
 
 
+@pytest.mark.parametrize("settings", ["carry", "local"])
 @pytest.mark.parametrize(
     "statement,tag",
     [
@@ -126,11 +175,12 @@ async def test_async_rewritten_in_a_transaction(postgres: Postgres, way: AsyncWa
     ],
 )
 def test_the_tag_is_that_of_the_users_statement(
-    postgres: Postgres, statement: str, tag: str
+    postgres: Postgres, statement: str, tag: str, settings: str
 ) -> None:
-    with psycopg.connect(postgres.dsn()) as conn, pgpoolsafe.install(conn, pooler="pgbouncer"):
+    with psycopg.connect(postgres.dsn()) as conn:
+        pgpoolsafe.install(conn, pooler="pgbouncer", settings=settings)
         cursor = conn.execute(statement)
-        if hasattr(cursor, "_statusmessage"):
+        if settings == "carry" or hasattr(cursor, "_statusmessage"):
             assert cursor.statusmessage == tag
         else:  # psycopg 3.2 asks the result itself, which cannot be changed
             assert cursor.statusmessage == "SET"
@@ -197,7 +247,7 @@ def test_errors_are_those_of_a_bare_connection(postgres: Postgres, query: Any, p
 
 def test_parameters_never_appear(pgbouncer: PgBouncer) -> None:
     with psycopg.connect(pgbouncer.dsn(), autocommit=True) as conn:
-        pgpoolsafe.install(conn, mode="strict")
+        pgpoolsafe.install(conn, mode="strict", settings="leave")
         for query, params in (
             ("SELECT set_config(%s, %s, %s)", ("app.hush", "hush-hush", False)),
             ("SELECT pg_advisory_lock(%s)", (987654321,)),

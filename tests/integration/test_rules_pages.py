@@ -23,7 +23,7 @@ from pgpoolsafe.rules.pages import PAGES
 from tests.integration.sessions import session_of
 from tests.servers import PgBouncer, Postgres
 
-REWRITTEN = [name for name, rule in RULES.items() if rule.default is Level.REWRITE]
+REPAIRED = [name for name, rule in RULES.items() if rule.default in (Level.REWRITE, Level.CARRY)]
 # Found where a connection is looked at, not by the guard: tests/integration/test_detection.py.
 FOUND_BY_LOOKING = ("startup-options",)
 # Needs a session of its own, not a pooler: tests/integration/test_residue.py.
@@ -34,7 +34,7 @@ FOUND_BY_AUDIT = ("empty-custom-setting",)
 FOUND_WITH_SETTINGS = ("settings-not-carried",)
 ELSEWHERE = (*FOUND_IN_A_SESSION, *FOUND_BY_AUDIT, *FOUND_WITH_SETTINGS)
 HERE = [name for name in RULES if name not in ELSEWHERE]
-REFUSED = [name for name in HERE if name not in (*REWRITTEN, *FOUND_BY_LOOKING)]
+REFUSED = [name for name in HERE if name not in (*REPAIRED, *FOUND_BY_LOOKING)]
 # An option of install() is what these pages offer instead of a block that is allowed.
 ALLOWED_BY_OPTION = ("named-prepare", "statement-mode-transaction", "startup-options")
 # SQLAlchemy's dialect opens transactions by itself, so there is no safe block to run.
@@ -144,7 +144,7 @@ def test_unsafe_is_refused(rule: str, library: str, bench_for: Callable[[str], A
 
 
 @each_library
-@pytest.mark.parametrize("rule", REWRITTEN)
+@pytest.mark.parametrize("rule", REPAIRED)
 def test_unsafe_is_repaired(rule: str, library: str, bench_for: Callable[[str], Any]) -> None:
     with bench_for(rule) as bench:
         before = bench.session()

@@ -62,7 +62,12 @@ class Server:
 
     @contextmanager
     def client(self, kind: type[Client], *, level: str, **options: Any) -> Iterator[Client]:
-        """A guarded client whose statements all go to this server connection."""
+        """A guarded client whose statements all go to this server connection.
+
+        What could be carried as a setting of the client is so only where a test says it.
+        """
+        if self.case.rewritten:
+            options = {"settings": "local", **options}
         options = {"rules": self.case.rules(level), **options}
         with self.pooler.only(self.pid, user=self.case.user):
             with kind(self.pooler, self.case.user, **options) as client:
@@ -140,6 +145,24 @@ def test_in_a_transaction_it_is_made_local(
 
 @each_client
 @each(REWRITTEN)
+@pytest.mark.parametrize("mode", ["strict", "warn"])
+@pytest.mark.parametrize("verb", ["alone", "together"])
+def test_it_is_carried_to_later_transactions(
+    case: Case, kind: type[Client], mode: str, verb: str, server: Server
+) -> None:
+    assert case.rewritten is not None
+    ask, expected = case.rewritten
+    with server.client(kind, level="raise", mode=mode, settings="carry") as client:
+        getattr(client, verb)(case.hazard)
+        assert client.together("SELECT 'more'", ask) == expected
+        assert client.alone(ask) == expected
+        assert client.installation.findings() == []
+        assert server.is_as_before()
+    assert not server.got(case.hazard)
+
+
+@each_client
+@each(REWRITTEN)
 def test_in_a_transaction_it_is_refused_where_nothing_may_be_rewritten(
     case: Case, kind: type[Client], server: Server
 ) -> None:
@@ -188,10 +211,11 @@ def assert_told_once(heard: list[warnings.WarningMessage], case: Case) -> None:
 
 @each_client
 @each(CASES)
+@pytest.mark.parametrize("settings", ["carry", "local"])
 def test_made_and_undone_in_one_transaction_is_silent(
-    case: Case, kind: type[Client], server: Server
+    case: Case, kind: type[Client], settings: str, server: Server
 ) -> None:
-    with server.client(kind, level="raise", mode="strict") as client:
+    with server.client(kind, level="raise", mode="strict", settings=settings) as client:
         client.together(*case.sound)
         levels = {finding.level for finding, _ in client.installation.findings()}
     assert levels <= {"rewrite"}

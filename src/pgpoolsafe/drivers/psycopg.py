@@ -11,6 +11,7 @@ and assigning the old class back undoes it.
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -25,11 +26,18 @@ from .psycopg_seat import ATTRIBUTE, Seat
 # attaching and detaching
 
 
-def attach(conn: BaseConnection[Any], owner: Any, *, adopt: bool = True) -> None:
+def attach(
+    conn: BaseConnection[Any],
+    owner: Any,
+    *,
+    adopt: bool = True,
+    refused_options: Mapping[str, str] | None = None,
+) -> None:
     """Guard a connection for an installation; harmless if that one guards it already.
 
     `owner` gives `policy`, `reporter` and `override` (see `install.Installation`).
     `adopt`: also find the cursors that were made before; costs one walk of the heap.
+    `refused_options`: the settings that were taken out of its options to get it at all.
     """
     seat = seat_of(conn)
     if seat is not None and owner in seat.owners:
@@ -43,6 +51,7 @@ def attach(conn: BaseConnection[Any], owner: Any, *, adopt: bool = True) -> None
         if adopt:
             _adopt_cursors_of(conn)
     seat.owners.append(owner)
+    seat.refused_options.update(refused_options or {})
     _obey(conn, seat)
 
 

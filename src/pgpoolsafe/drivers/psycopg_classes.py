@@ -14,7 +14,7 @@ from threading import get_ident
 from typing import Any
 
 import psycopg
-from psycopg import pq, sql
+from psycopg import Pipeline, pq, sql
 from psycopg._connection_base import BaseConnection
 from psycopg._cursor_base import BaseCursor
 from psycopg._preparing import PrepareManager
@@ -22,6 +22,8 @@ from psycopg._preparing import PrepareManager
 from ..effects import PLAIN
 from ..errors import ConfigurationError
 from ..guard import Guard
+from . import psycopg_carrying as carrying
+from . import psycopg_commands as commands
 from . import psycopg_sending as sending
 from .psycopg_seat import ATTRIBUTE, RETIRED
 
@@ -34,10 +36,20 @@ LAYOUT: dict[type, tuple[str, ...]] = {
         "_stream_send_gen",
         "_start_copy_gen",
         "_convert_query",
+        "_start_query",
+        "_check_results",
+        "_set_results",
+        "_check_copy_result",
+        "_execute_send",
+        "_get_prepared",
+        "_send_prepare",
+        "_send_query_prepared",
+        "_reset",
     ),
+    Pipeline: ("_enqueue_sync", "_process_results"),
     psycopg.ServerCursor: ("_declare_gen", "_close_gen", "_fetch_gen"),
     psycopg.AsyncServerCursor: ("_declare_gen", "_close_gen", "_fetch_gen"),
-    PrepareManager: ("get", "clear", "maintain_gen"),
+    PrepareManager: ("get", "clear", "maintain_gen", "maybe_add_to_cache", "validate"),
 }
 """The private names of psycopg that the guarded classes override or call."""
 
@@ -103,9 +115,9 @@ def _connection_overrides(cls: Any) -> dict[str, Any]:
 
     def _exec_command(self: Any, command: Any, result_format: Any = pq.Format.TEXT) -> Any:
         seat = getattr(self, ATTRIBUTE, RETIRED)
-        if sending.passes(seat, command):
+        if commands.passes(seat, command):
             return exec_command(self, command, result_format)
-        return sending.command(self, seat, exec_command, command, result_format)
+        return commands.command(self, seat, exec_command, command, result_format)
 
     def _connect_gen(_: Any, *args: Any, **kwargs: Any) -> Any:
         # type(conn).connect(…): a connection of the user's class, guarded by whoever guards it.
@@ -181,8 +193,8 @@ def _set_factory(self: Any, factory: Any) -> None:
 
 def _cursor_overrides(cls: Any) -> dict[str, Any]:
     overrides = {"_execute_gen": _execute_override(cls._execute_gen)}
-    for name in ("_stream_send_gen", "_start_copy_gen"):
-        overrides[name] = _statement_override(getattr(cls, name))
+    overrides["_stream_send_gen"] = _stream_override(cls._stream_send_gen)
+    overrides["_start_copy_gen"] = _copy_override(cls._start_copy_gen)
     for name in ("_executemany_gen_pipeline", "_executemany_gen_no_pipeline"):
         overrides[name] = _many_override(getattr(cls, name))
     if hasattr(cls, "_declare_gen"):
@@ -210,13 +222,14 @@ def _execute_override(send: Any) -> Any:
             query,
             params,
             lambda text: send(self, text, params, prepare=prepare, binary=binary),
+            carry=lambda text, plan: carrying.execute(self, plan, text, params, prepare, binary),
         )
 
     return _execute_gen
 
 
-def _statement_override(send: Any) -> Any:
-    def guarded(self: Any, query: Any, params: Any = None, **kwargs: Any) -> Any:
+def _stream_override(send: Any) -> Any:
+    def _stream_send_gen(self: Any, query: Any, params: Any = None, **kwargs: Any) -> Any:
         seat = getattr(self._conn, ATTRIBUTE, RETIRED)
         if query.__class__ is str and seat.known(query) is PLAIN:
             return send(self, query, params, **kwargs)
@@ -224,7 +237,25 @@ def _statement_override(send: Any) -> Any:
             self, seat, query, params, lambda text: send(self, text, params, **kwargs)
         )
 
-    return guarded
+    return _stream_send_gen
+
+
+def _copy_override(send: Any) -> Any:
+    def _start_copy_gen(self: Any, statement: Any, params: Any = None) -> Any:
+        seat = getattr(self._conn, ATTRIBUTE, RETIRED)
+        if statement.__class__ is str and seat.known(statement) is PLAIN:
+            return send(self, statement, params)
+        return sending.statement(
+            self,
+            seat,
+            statement,
+            params,
+            lambda text: send(self, text, params),
+            carry=lambda text, plan: carrying.copy(self, plan, text, params),
+            can_ask=False,  # nothing can follow COPY
+        )
+
+    return _start_copy_gen
 
 
 def _many_override(send: Any) -> Any:

@@ -12,7 +12,7 @@ import os
 import secrets
 import socket
 from collections import deque
-from collections.abc import Generator, MutableMapping
+from collections.abc import Callable, Generator, MutableMapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -33,6 +33,7 @@ from ..poolers.detect import (
 )
 from ..poolers.endpoints import Endpoint
 from ..poolers.products import pooler as pooler_named
+from ..poolers.startup import Reception, received, settings_in
 from ..rules.allowing import allowed_now
 from ..rules.catalog import RULES, Level
 from ..rules.findings import Finding, caller
@@ -60,6 +61,12 @@ def meet_without_asking(conn: Any, seat: Any) -> bool:
         seat.guard.own_failure()
         seat.guard.meet(pooler_named("unknown"))
         return True
+
+
+def afterwards(conn: Any, seat: Any, then: Callable[[], Gen]) -> Gen:
+    """Generator: ask the server first, then go on."""
+    yield from meet_by_asking(conn, seat)
+    return (yield from then())
 
 
 def _meet_now(conn: Any, seat: Any) -> bool:
@@ -143,6 +150,7 @@ def _asked(conn: Any, greeting: Greeting, poolers: Poolers) -> Gen:
 
 def _met(conn: Any, seat: Any, pooler: Pooler) -> None:
     guard = seat.guard
+    guard.give({**_not_arrived(conn, pooler), **seat.refused_options})
     guard.meet(_as_libpq_can(pooler))
     logger.debug("connected to %s: %s", pooler, "; ".join(pooler.evidence))
     if guard.forbids_named_prepares:
@@ -152,6 +160,18 @@ def _met(conn: Any, seat: Any, pooler: Pooler) -> None:
         _report_named_prepares(conn, guard, pooler)
     seat.met = not wants_code(seat) or remembers_code(seat, greet(conn).endpoint)
     seat.settle()
+
+
+def _not_arrived(conn: Any, pooler: Pooler) -> dict[str, str]:
+    """The settings of the connection's options that this pooler does not put in force."""
+    if not pooler.shares_sessions:
+        return {}
+    options = settings_in(option_of(conn.pgconn, b"options") or "")
+    return {
+        name: value
+        for name, value in options.items()
+        if received(pooler, name) is not Reception.APPLIED
+    }
 
 
 def _as_libpq_can(pooler: Pooler) -> Pooler:

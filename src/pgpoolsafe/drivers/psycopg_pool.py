@@ -18,6 +18,7 @@ from psycopg_pool.base import BasePool
 from . import psycopg as driver
 from .living import living
 from .psycopg_classes import check_layout
+from .psycopg_connecting import connect
 
 
 class Pool:
@@ -36,7 +37,7 @@ class Pool:
         self._class = pool.connection_class
         self._getconn = vars(pool).get("getconn")  # a user's own, on this pool
         self._ours = _guarding(pool, self._getconn, self._guard)
-        pool.connection_class = _born_guarded(pool.connection_class, self._guard)
+        pool.connection_class = _born_guarded(pool.connection_class, self._installation)
         pool.getconn = self._ours
         for conn in [*pool._pool, *_handed_out(pool)]:
             self._guard(conn)
@@ -85,12 +86,14 @@ def _guarding(pool: Any, own: Any, guard: Callable[[Any], None]) -> Callable[...
     return asynchronous if driver.is_async(pool.connection_class) else sync
 
 
-def _born_guarded(cls: Any, guard: Callable[[Any], None]) -> Any:
+def _born_guarded(cls: Any, owner: Any) -> Any:
     """A subclass that makes connections of the user's class, guarded before anyone has them."""
 
-    def _connect_gen(subclass: Any, *args: Any, **kwargs: Any) -> Any:
-        conn = yield from cls._connect_gen(*args, **kwargs)
-        guard(conn)
+    def _connect_gen(subclass: Any, /, conninfo: str = "", **kwargs: Any) -> Any:
+        conn, refused = yield from connect(
+            owner, lambda text: cls._connect_gen(text, **kwargs), conninfo
+        )
+        driver.attach(conn, owner, refused_options=refused)
         return conn
 
     names = {

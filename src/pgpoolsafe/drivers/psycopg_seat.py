@@ -13,6 +13,8 @@ from ..guard import Guard
 from ..poolers.answers import PoolMode
 from ..rules.policy import Mode, Policy
 from ..rules.reporting import Reporter
+from ..session.blocks import around, merged
+from ..session.settings import Carried
 
 ATTRIBUTE = "_pgpoolsafe"
 
@@ -20,15 +22,18 @@ ATTRIBUTE = "_pgpoolsafe"
 class Seat:
     """What a guarded connection carries: its guard and the quick look-up of texts.
 
+    `blocks`: the settings of `settings()` blocks on it, the outermost first.
     `known` answers PLAIN for a text that needs nothing. `owners` are the installations
     that guard the connection; the last one decides. `passes_begin`: BEGIN needs no look
     (it does in statement mode). `threshold` is the user's
     prepare_threshold while named prepared statements are kept off. `refused`: an end of a
     transaction was refused, so that a cursor WITH HOLD may be gone. `watch`: set where
-    strict mode is to find what hidden code leaves in the session.
+    strict mode is to find what hidden code leaves in the session. `refused_options`: the
+    settings that were taken out of its options, because they were refused with them.
     """
 
     __slots__ = (
+        "blocks",
         "guard",
         "holds_threshold",
         "known",
@@ -37,6 +42,7 @@ class Seat:
         "owners",
         "passes_begin",
         "refused",
+        "refused_options",
         "threshold",
         "watch",
     )
@@ -44,29 +50,53 @@ class Seat:
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
         self.owners: list[Any] = []
+        self.blocks: list[Carried] = []
         self.threshold: int | None = None
         self.holds_threshold = False
         self.refused = False
+        self.refused_options: dict[str, str] = {}
         self.met = False
         self.passes_begin = False
         self.maker: int | None = None
         self.watch: Watch | None = None
         self.known: Callable[[str], Reading | None] = _ask
 
+    def enter(self, block: Carried) -> None:
+        """A `settings()` block on the connection begins."""
+        self.blocks.append(block)
+        self.settle()
+
+    def leave(self, block: Carried) -> None:
+        """It ends; blocks may end in any order."""
+        self.blocks[:] = [other for other in self.blocks if other is not block]
+        self.settle()
+
+    def _around(self) -> Carried:
+        return around(self.owners)
+
     def settle(self) -> None:
         """Choose the look-up that fits what the guard has learnt."""
+        self.guard.block = merged(self.blocks)
+        has_blocks = any(owner.open_blocks for owner in self.owners)
+        self.guard.around = self._around if has_blocks else None
         if not (self.met and self.guard.policy.checks_residue):
             self.watch = None
         elif self.watch is None:
             self.watch = Watch(self.guard)
-        if not self.guard.watching:
+        if not self.guard.attends:
             self.known = _nothing_to_do
         elif not self.met or self.watch is not None:
             self.known = _ask
+        elif self.guard.looks_outside:
+            # Outside a block, every text takes them along.
+            self.known = self._in_block
         else:
             # The name of a temporary relation that was left makes any text worth a look.
             self.known = self._unless_named if self.guard.books.kept else self.guard.known
         self.passes_begin = self.guard.judged_as.mode is not PoolMode.STATEMENT
+
+    def _in_block(self, text: str) -> Reading | None:
+        return self._unless_named(text) if self.guard.books.in_block else None
 
     def _unless_named(self, text: str) -> Reading | None:
         return None if self.guard.is_wary_of(text) else self.guard.known(text)

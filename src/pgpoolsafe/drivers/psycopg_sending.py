@@ -1,4 +1,4 @@
-"""psycopg: carry out what the guard decides. Sync and async share all of this.
+"""psycopg: carry out what the guard decides on the user's statements. Sync and async share it.
 
 psycopg runs everything as generators that yield what they wait for; the functions here
 return such generators. The decision is made before psycopg sends its BEGIN, so that a
@@ -9,150 +9,201 @@ from __future__ import annotations
 
 import re
 import sys
-import warnings
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
-from psycopg import pq, sql
-from psycopg._queries import PostgresQuery
-from psycopg.adapt import Transformer
-from psycopg.errors import error_from_result
-from psycopg.generators import execute
 
 from ..effects import DRAWS, PLAIN, Reading, Scope
 from ..errors import SessionStateError, SessionStateWarning
 from ..guard import Guard, ends_transaction, is_rollback
 from ..plan import Plan
+from ..sql.manners import Manner, manner
+from . import psycopg_carrying as carrying
 from . import psycopg_meeting as meeting
+from . import psycopg_pipeline as pipeline
 from . import psycopg_residue as residue
-from .psycopg_seat import ATTRIBUTE, RETIRED
-
-try:  # Python 3.14 and psycopg 3.3
-    from psycopg._compat import Template
-except ImportError:  # psycopg 3.2 knows no template strings
-
-    class Template:  # type: ignore[no-redef]
-        """Stands for the class that this psycopg does not have; nothing is one."""
-
-
-IDLE = pq.TransactionStatus.IDLE
-INERROR = pq.TransactionStatus.INERROR
-FATAL_ERROR = pq.ExecStatus.FATAL_ERROR
+from .psycopg_errors import reposition
+from .psycopg_outcome import (
+    IDLE,
+    INERROR,
+    carry_out,
+    carry_out_edited,
+    carry_out_question,
+    is_in_block,
+    refuse_end,
+)
+from .psycopg_texts import Template, like, text_of
 
 Gen = Generator[Any, Any, Any]
 Send = Callable[[Any], Gen]
+Carry = Callable[[Any, Plan], Gen]
 
 _DO = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*do\b", re.IGNORECASE | re.DOTALL)
-_ENDS = frozenset({b"COMMIT", b"ROLLBACK"})
 
 
-# statements of the user
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of the user's on its way; see `statement` for the meaning of its parts."""
+
+    cursor: Any
+    seat: Any
+    query: Any
+    params: Any
+    send: Send
+    prefix: str = ""
+    batch: Any = None
+    carry: Carry | None = None
+    can_ask: bool = True
 
 
-def statement(
-    cursor: Any,
-    seat: Any,
-    query: Any,
-    params: Any,
-    send: Send,
-    *,
-    prefix: str = "",
-    batch: Any = None,
-) -> Gen:
-    """The long way of one statement; `prefix` is what psycopg puts before its text.
+def statement(cursor: Any, seat: Any, query: Any, params: Any, send: Send, **more: Any) -> Gen:
+    """The long way of one statement.
 
-    `send` makes psycopg's own generator for a text; `batch` has the parameters of all its
-    executions, where there are several.
+    `send` makes psycopg's own generator for a text. `prefix` is what psycopg puts before
+    the text; `carry` makes a generator that sends settings along (None: this way of sending
+    has none), `can_ask`: and one that reads what the server is asked for; `batch` has the
+    parameters of all its executions, where there are several.
     """
     conn = cursor._conn
     if cursor._closed or conn.closed:
         return send(query)  # psycopg says so in its own words
-    if not meeting.meet_without_asking(conn, seat):
-        return _after_meeting(
-            conn,
-            seat,
-            lambda: statement(cursor, seat, query, params, send, prefix=prefix, batch=batch),
-        )
-    if seat.watch is None:
-        return _statement(cursor, seat, query, params, send, prefix)
+    one = Statement(cursor, seat, query, params, send, **more)
+    if meeting.meet_without_asking(conn, seat):
+        return _watched(one)
+    return meeting.afterwards(conn, seat, lambda: _watched(one))
+
+
+def _watched(one: Statement) -> Gen:
+    if one.seat.watch is None:
+        return _decided(one)
+    conn = one.cursor._conn
     return residue.watched(
         conn,
-        seat,
-        lambda: _statement(cursor, seat, query, params, send, prefix),
-        text=prefix + (_text(conn, query) or ""),
-        params=params,
-        batch=batch,
+        one.seat,
+        lambda: _decided(one),
+        text=one.prefix + (text_of(conn, one.query) or ""),
+        params=one.params,
+        batch=one.batch,
     )
 
 
-def _statement(cursor: Any, seat: Any, query: Any, params: Any, send: Send, prefix: str) -> Gen:
-    conn = cursor._conn
-    guard: Guard = seat.guard
-    text = _text(conn, query) if guard.watching else None
+def _decided(one: Statement) -> Gen:
+    conn, guard = one.cursor._conn, one.seat.guard
+    text = text_of(conn, one.query) if guard.attends else None
     if text is None:
-        return send(query)
-    text = prefix + text
-    is_do = params is not None and "%%" in text and _DO.match(text) is not None
+        return one.send(one.query)
+    text = one.prefix + text
+    is_do = one.params is not None and "%%" in text and _DO.match(text) is not None
     if is_do:  # psycopg takes %% for %, and in a body that is format('… %I …')
         text = text.replace("%%", "%")
     reading = guard.read(text)
-    is_plain = not guard.is_wary_of(text)
-    if reading is PLAIN and is_plain:
-        return send(query)
     in_block = _will_be_in_block(conn, guard)
-    if reading is DRAWS and is_plain:
-        guard.drew(in_block=in_block)
-        return send(query)
+    fuses = one.carry is not None and _fuses(conn, guard, text)
+    if not (fuses or reading not in (PLAIN, DRAWS) or guard.is_wary_of(text)):
+        gen = _plainly(one, text, in_block, draws=reading is DRAWS)
+        if gen is not None:
+            return gen
     in_flight = sys.exc_info()[1]
     try:
-        plan = guard.plan(
-            text,
-            reading,
-            params,
-            in_block=in_block,
-            failed=conn.pgconn.transaction_status == INERROR,
-            editable=not (is_do or isinstance(query, Template)),
-        )
+        plan = _plan(one, text, reading, in_block=in_block, editable=not is_do)
     except (SessionStateError, SessionStateWarning) as error:
         if not ends_transaction(reading):
             raise
-        return _refuse_end(conn, guard, error, is_rollback(reading), in_flight)
+        return refuse_end(conn, guard, error, is_rollback(reading), in_flight)
+    return _planned(one, text, _with_begin(conn, guard, plan) if fuses else plan)
+
+
+def _plainly(one: Statement, text: str, in_block: bool, *, draws: bool) -> Gen | None:
+    """A text that leaves nothing behind; None if it needs a plan for the settings."""
+    conn, guard = one.cursor._conn, one.seat.guard
+    if in_block or not guard.has_settings:
+        if draws:
+            guard.drew(in_block=in_block)
+        return one.send(one.query)
+    if one.carry is None or conn._pipeline:
+        return None
+    plan = guard.plan_for_plain(text)
+    if plan is None:
+        return None
+    return _showing_own_text(one.carry(one.query, plan), text, plan)
+
+
+def _plan(one: Statement, text: str, reading: Reading, *, in_block: bool, editable: bool) -> Plan:
+    conn, guard, has_carry = one.cursor._conn, one.seat.guard, one.carry is not None
+    in_pipeline = bool(conn._pipeline)
+    plan: Plan = guard.plan(
+        text,
+        reading,
+        one.params,
+        in_block=in_block,
+        failed=conn.pgconn.transaction_status == INERROR,
+        editable=editable and not isinstance(one.query, Template),
+        # The modes of a transaction cannot be put into one that a pipeline has begun.
+        can_add=in_block or not guard.in_force.modes if in_pipeline else has_carry,
+        can_ask=has_carry and one.can_ask and not in_pipeline,
+        batch=one.batch or (),
+        segment=None if in_block else pipeline.segment(conn),
+    )
+    return plan
+
+
+def _planned(one: Statement, text: str, plan: Plan) -> Gen:
+    conn, guard = one.cursor._conn, one.seat.guard
+    sent = one.query
+    if plan.text is not None:
+        sent = like(conn, sent, plan.text[len(one.prefix) :])
+    if plan.travels and one.carry is not None and not conn._pipeline:
+        gen = one.carry(sent, plan)
+    else:
+        gen = one.send(sent)
+        if conn._pipeline and pipeline.concerns_settings(guard, plan):
+            gen = pipeline.statement(conn, plan, gen)
+    if not (one.prefix or conn._pipeline) and one.params is None:
+        gen = _showing_own_text(gen, text, plan)
     if plan.question is not None:
-        return _carry_out_question(cursor, guard, plan, send(query))
+        return carry_out_question(one.cursor, guard, plan, gen)
     if plan.text is None:
-        return _carry_out(conn, guard, plan, send(query))
-    edited = _like(conn, query, plan.text[len(prefix) :])
-    return _carry_out_edited(cursor, guard, plan, send(edited))
+        return carry_out(conn, guard, plan, gen)
+    return carry_out_edited(one.cursor, guard, plan, gen)
 
 
-def _carry_out_edited(cursor: Any, guard: Guard, plan: Plan, gen: Gen) -> Gen:
-    """RESET was sent as SET LOCAL … TO DEFAULT: the tag is still that of RESET."""
-    yield from _carry_out(cursor._conn, guard, plan, gen)
-    resets = [statement.command == "RESET" for statement in plan.reading.statements]
-    # psycopg 3.2 keeps no tag of its own.
-    if resets == [True] and getattr(cursor, "_statusmessage", None) is not None:
-        cursor._statusmessage = b"RESET"
+def _fuses(conn: Any, guard: Guard, text: str) -> bool:
+    """Whether psycopg's BEGIN can go with this statement."""
+    if not guard.policy.fuse_begin or conn._autocommit or conn._pipeline:
+        return False
+    is_first = conn.pgconn.transaction_status == IDLE
+    return bool(is_first) and manner(text) is Manner.PIPED
 
 
-def _carry_out_question(cursor: Any, guard: Guard, plan: Plan, gen: Gen) -> Gen:
-    """pg_try_advisory_lock and pg_advisory_unlock: nobody looks at what they return."""
-    yield from _carry_out(cursor._conn, guard, plan, gen)
-    result = cursor.pgresult
-    single = result is not None and (result.ntuples, result.nfields) == (1, 1)
-    if single and result.get_value(0, 0) in (b"f", b"\0"):
-        guard.answered_false(plan)
+def _with_begin(conn: Any, guard: Guard, plan: Plan) -> Plan:
+    """The plan of a statement that takes BEGIN along, with what follows that."""
+    text = conn._get_tx_start_command().decode()
+    begin = guard.plan(text, guard.read(text), in_block=False)
+    plan.draft.number = begin.draft.number
+    return replace(plan, begin=begin.text or text, before=begin.after)
 
 
-def _carry_out(conn: Any, guard: Guard, plan: Plan, gen: Gen) -> Gen:
+def _showing_own_text(gen: Gen, text: str, plan: Plan) -> Gen:
+    """Errors show their place in the user's text, whatever was sent."""
     try:
-        result = yield from gen
-    except BaseException as error:
-        guard.failed(plan, in_block=_is_in_block(conn), sqlstate=getattr(error, "sqlstate", None))
+        return (yield from gen)
+    except psycopg.Error as error:
+        before = len(carrying.head_of(plan)) if plan.as_query else 0
+        if plan.travels or plan.edits:
+            reposition(error, text, plan.edits, before)
         raise
-    guard.done(plan, in_block=None if conn._pipeline else _is_in_block(conn))
-    getattr(conn, ATTRIBUTE, RETIRED).settle()
-    return result
+
+
+def _will_be_in_block(conn: Any, guard: Guard) -> bool:
+    """Whether a statement sent now runs in a block: open, or opened for it by psycopg."""
+    begins = not conn._autocommit
+    if not (conn._pipeline and conn._pipeline.result_queue):
+        return begins or is_in_block(conn)
+    # The status, which psycopg goes by, lags behind what was queued.
+    is_idle = conn.pgconn.transaction_status == IDLE
+    return guard.books.in_block or bool(begins and is_idle)
 
 
 def many(
@@ -166,8 +217,8 @@ def many(
     conn = cursor._conn
     is_open = not (cursor._closed or conn.closed)
     if is_open and not meeting.meet_without_asking(conn, seat):
-        return _after_meeting(conn, seat, lambda: many(cursor, seat, query, params_seq, send))
-    text = _text(conn, query) if seat.guard.watching else None
+        return meeting.afterwards(conn, seat, lambda: many(cursor, seat, query, params_seq, send))
+    text = text_of(conn, query) if seat.guard.watching else None
     reading = PLAIN if text is None else seat.guard.read(text)
     if not reading.bound and seat.watch is None:
         return statement(cursor, seat, query, None, lambda text: send(text, params_seq))
@@ -191,166 +242,3 @@ def _worst(reading: Reading, all_params: list[Any]) -> Any:
         except (IndexError, KeyError, TypeError):
             return params  # psycopg will say what is wrong with them
     return all_params[0] if all_params else None
-
-
-# commands of psycopg itself
-
-
-def passes(seat: Any, command: Any) -> bool:
-    """Whether a command of psycopg's needs no look: the BEGIN and COMMIT of most programs."""
-    guard = seat.guard
-    if not guard.watching:
-        return True
-    if command.__class__ is not bytes or not seat.met or seat.watch is not None:
-        return False
-    books = guard.books
-    if command in _ENDS:
-        if not books.blank:
-            return False
-        books.in_block = False
-        return True
-    if seat.passes_begin and command.startswith(b"BEGIN"):
-        books.in_block = True
-        return True
-    return False
-
-
-def command(
-    conn: Any, seat: Any, send: Callable[..., Gen], command: Any, result_format: Any
-) -> Gen:
-    """BEGIN, COMMIT, SAVEPOINT, FETCH, CLOSE, DEALLOCATE ALL, … that psycopg sends."""
-    if conn.closed:
-        return send(conn, command, result_format)
-    try:
-        met = meeting.meet_without_asking(conn, seat)
-    except (SessionStateError, SessionStateWarning):
-        if command in _ENDS:  # the way out of a transaction is never barred
-            return send(conn, command, result_format)
-        raise
-    if not met:
-        return _after_meeting(
-            conn, seat, lambda: _met_command(conn, seat, send, command, result_format)
-        )
-    return _met_command(conn, seat, send, command, result_format)
-
-
-def _met_command(
-    conn: Any, seat: Any, send: Callable[..., Gen], command: Any, result_format: Any
-) -> Gen:
-    if seat.watch is None:
-        return _command(conn, seat, send, command, result_format)
-    return residue.watched_command(
-        conn,
-        seat,
-        lambda: _command(conn, seat, send, command, result_format),
-        text=_text(conn, command) or "",
-    )
-
-
-def _command(
-    conn: Any, seat: Any, send: Callable[..., Gen], command: Any, result_format: Any
-) -> Gen:
-    if passes(seat, command):
-        return send(conn, command, result_format)
-    guard: Guard = seat.guard
-    text = _text(conn, command) or ""
-    reading = guard.read(text)
-    is_control = any(statement.control for statement in reading.statements)
-    if not is_control and not guard.counts_on_kept(reading):
-        guard.internal(reading)
-        return send(conn, command, result_format)
-    in_flight = sys.exc_info()[1]
-    try:
-        plan = guard.plan(
-            text,
-            reading,
-            in_block=_is_in_block(conn) or guard.books.in_block,
-            failed=conn.pgconn.transaction_status == INERROR,
-            editable=False,
-        )
-    except (SessionStateError, SessionStateWarning) as error:
-        if not ends_transaction(reading):
-            _uncount_block(conn)
-            raise
-        return _refuse_end(conn, guard, error, is_rollback(reading), in_flight)
-    return _carry_out(conn, guard, plan, send(conn, command, result_format))
-
-
-def _uncount_block(conn: Any) -> None:
-    """`with conn.transaction()` was refused: psycopg 3.2 has counted a block that never began.
-
-    Later versions undo it themselves, when the error passes through them.
-    """
-    if conn._num_transactions and not hasattr(psycopg.Transaction, "_check_enter"):
-        conn._num_transactions -= 1
-
-
-# what both need
-
-
-def _after_meeting(conn: Any, seat: Any, then: Callable[[], Gen]) -> Gen:
-    yield from meeting.meet_by_asking(conn, seat)
-    return (yield from then())
-
-
-def _refuse_end(
-    conn: Any, guard: Guard, error: Exception, rollback: bool, in_flight: BaseException | None
-) -> Gen:
-    """End the transaction as a COMMIT does that the server refuses: rolled back, then raise.
-
-    An exception that is already on its way is never masked: then it becomes a warning.
-    """
-    undo = guard.undo_text().encode(conn.pgconn._encoding)
-    guard.books.end()
-    if conn._pipeline:
-        yield from conn._pgpoolsafe_exec_command(b"ROLLBACK")
-    elif conn.pgconn.transaction_status != IDLE:
-        conn.pgconn.send_query(undo)
-        # What follows the ROLLBACK may find nothing to release; that is no error of the user's.
-        rolled_back = (yield from execute(conn.pgconn))[0]
-        if rolled_back.status == FATAL_ERROR:
-            raise error_from_result(rolled_back, encoding=conn.pgconn._encoding) from error
-    getattr(conn, ATTRIBUTE, RETIRED).refused = True
-    conn._tpc = None  # a refused PREPARE TRANSACTION is over, nothing is prepared
-    conn._prepared.clear()
-    yield from conn._prepared.maintain_gen(conn)
-    if rollback and in_flight is not None:
-        finding = getattr(error, "finding", None)
-        warnings.warn(SessionStateWarning(str(error), finding), stacklevel=2)
-        return None
-    raise error
-
-
-def _is_in_block(conn: Any) -> bool:
-    status = conn.pgconn.transaction_status
-    return bool(status in (pq.TransactionStatus.INTRANS, INERROR))
-
-
-def _will_be_in_block(conn: Any, guard: Guard) -> bool:
-    """Whether a statement sent now runs in a block: open, or opened for it by psycopg."""
-    if not conn._autocommit or _is_in_block(conn):
-        return True
-    # In a pipeline the status lags behind what was queued.
-    return bool(conn._pipeline) and guard.books.in_block
-
-
-def _text(conn: Any, query: Any) -> str | None:
-    """The text as the user wrote it; None where psycopg will refuse it anyway."""
-    if isinstance(query, str):
-        return query
-    if isinstance(query, bytes):
-        return query.decode(conn.pgconn._encoding, "surrogateescape")
-    if isinstance(query, sql.Composable):
-        return query.as_string(conn)
-    if isinstance(query, Template):
-        converted = PostgresQuery(Transformer(conn))
-        converted.convert(query, None)
-        return bytes(converted.query).decode(conn.pgconn._encoding, "replace")
-    return None
-
-
-def _like(conn: Any, query: Any, text: str) -> Any:
-    """A text in the type of the user's query."""
-    if isinstance(query, bytes):
-        return text.encode(conn.pgconn._encoding, "surrogateescape")
-    return text

@@ -44,10 +44,10 @@ class Engines:
             event.remove(engine, "checkout", self._checkout)
 
     def _guard(self, dbapi_connection: Any) -> None:
-        driver.attach(_of_driver(dbapi_connection), self._installation)
+        driver.attach(of_driver(dbapi_connection), self._installation)
 
     def _connect(self, dbapi_connection: Any, record: Any) -> None:
-        driver.attach(_of_driver(dbapi_connection), self._installation, adopt=False)
+        driver.attach(of_driver(dbapi_connection), self._installation, adopt=False)
 
     def _checkout(self, dbapi_connection: Any, record: Any, proxy: Any) -> None:
         self._guard(dbapi_connection)
@@ -57,7 +57,7 @@ def _pool_of(record: Any) -> Any:
     return getattr(record, "_ConnectionRecord__pool", None)
 
 
-def _of_driver(dbapi_connection: Any) -> BaseConnection[Any]:
+def of_driver(dbapi_connection: Any) -> BaseConnection[Any]:
     """The psycopg connection inside SQLAlchemy's asyncio adapter, or the connection itself."""
     conn: BaseConnection[Any] = getattr(dbapi_connection, "driver_connection", dbapi_connection)
     return conn

@@ -1,0 +1,272 @@
+"""psycopg: send settings along with a statement, in the message that carries it.
+
+Outside a pipeline of the user's there are two ways. One simple Query, `SET LOCAL …; text`,
+for several statements and COPY; else a pipeline `SELECT set_config(…), text, Sync`, in
+which the text stands as the user wrote it. Both are one implicit transaction and one
+round trip. What psycopg shows of them (results, errors, tags) is that of the user's text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from psycopg import InterfaceError, pq
+from psycopg._preparing import Prepare
+from psycopg._queries import PostgresClientQuery
+from psycopg.adapt import Transformer
+from psycopg.errors import error_from_result
+from psycopg.generators import execute as communicate
+from psycopg.generators import fetch_many, send
+
+from ..guard import Guard
+from ..plan import Plan
+from ..sql.putting import asking_query, local_query, local_statements
+from .psycopg_seat import ATTRIBUTE, RETIRED
+
+Gen = Generator[Any, Any, Any]
+Result = Any
+
+FATAL_ERROR = pq.ExecStatus.FATAL_ERROR
+SYNC = pq.ExecStatus.PIPELINE_SYNC
+ABORTED = pq.ExecStatus.PIPELINE_ABORTED
+_FINE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.EMPTY_QUERY)
+
+
+# statements of the user
+
+
+def execute(
+    cursor: Any, plan: Plan, query: Any, params: Any, prepare: bool | None, binary: bool | None
+) -> Gen:
+    """Cursor.execute() of a text that travels with settings; `query` as it is to be sent.
+
+    Where the plan has a BEGIN (`begin`), that goes along too.
+    """
+    conn = cursor._conn
+    if plan.begin is None:
+        yield from cursor._start_query(query)
+    else:
+        _start_query(cursor, query)
+    pgq = cursor._convert_query(query, params)
+    cursor._query = pgq
+    is_binary = cursor.format if binary is None else binary
+    if pgq.params or is_binary or not (plan.as_query or plan.hidden):
+        results = yield from _piped(cursor, plan, _Statement(cursor, pgq, prepare, binary))
+    else:
+        results = yield from _as_query(conn, _guard_of(conn), plan, pgq.query)
+    cursor._check_results(results)
+    cursor._set_results(results)
+    cursor._last_query = query
+    yield from conn._prepared.maintain_gen(conn)
+
+
+def _start_query(cursor: Any, query: Any) -> None:
+    """As the cursor's own, without the BEGIN."""
+    if cursor.closed:
+        raise InterfaceError("the cursor is closed")
+    cursor._reset()
+    if cursor._last_query is not query:
+        cursor._last_query = None
+        cursor._tx = Transformer(cursor)
+
+
+class _Statement:
+    """The user's statement in a pipeline of ours: prepared before, if psycopg would."""
+
+    def __init__(self, cursor: Any, pgq: Any, prepare: bool | None, binary: bool | None) -> None:
+        self._cursor, self._pgq, self._binary = cursor, pgq, binary
+        self._manager = cursor._conn._prepared
+        self._prepare, self._name = cursor._get_prepared(pgq, prepare)
+        self._key: Any = None
+
+    @property
+    def is_prepared_now(self) -> bool:
+        return bool(self._prepare is Prepare.SHOULD)
+
+    def send(self) -> None:
+        """Queue it, and its preparation, in libpq."""
+        cursor, pgq = self._cursor, self._pgq
+        if self._prepare is Prepare.NO:
+            cursor._execute_send(pgq, force_extended=True, binary=self._binary)
+        else:
+            if self._prepare is Prepare.SHOULD:
+                cursor._send_prepare(self._name, pgq)
+            cursor._send_query_prepared(self._name, pgq, binary=self._binary)
+        self._key = self._manager.maybe_add_to_cache(pgq, self._prepare, self._name)
+
+    def answered(self, results: Sequence[Result]) -> None:
+        """Its results have come."""
+        if self._key is not None:
+            self._manager.validate(self._key, self._prepare, self._name, results)
+
+
+def copy(cursor: Any, plan: Plan, query: Any, params: Any) -> Gen:
+    """Cursor.copy(): one simple Query, whose last result is that of COPY."""
+    conn = cursor._conn
+    yield from cursor._start_query()
+    if params:  # merged by the client, as psycopg does it
+        merged = PostgresClientQuery(cursor._tx)
+        merged.convert(query, params)
+        query = merged.query
+    pgq = cursor._convert_query(query)
+    cursor._query = pgq
+    results = yield from _as_query(conn, _guard_of(conn), plan, pgq.query)
+    cursor._check_copy_result(results[-1])
+    cursor._set_results(results[-1:])
+
+
+def _guard_of(conn: Any) -> Guard:
+    found: Guard = getattr(conn, ATTRIBUTE, RETIRED).guard
+    return found
+
+
+# one simple Query
+
+
+def _as_query(conn: Any, guard: Guard, plan: Plan, text: bytes) -> Gen:
+    """The results of the text itself, or those up to its error."""
+    encoding = conn.pgconn._encoding
+    before = _first(plan)
+    after = list(local_statements(plan.after.steps)) if plan.after else []
+    if plan.ask:
+        after.append(asking_query(plan.ask))
+    head = head_of(plan).encode(encoding)
+    tail = "".join(f"\n;{one}" for one in after).encode(encoding)
+    conn.pgconn.send_query(head + text + tail)
+    results = yield from communicate(conn.pgconn)
+    _raise_ours(conn, results[: len(before)])
+    theirs = results[len(before) :]
+    if len(after) and _all_fine(theirs):
+        if plan.ask:
+            guard.told(plan, _row(conn, theirs[-1]))
+        theirs = theirs[: -len(after)]
+    return [result for at, result in enumerate(theirs) if at not in plan.hidden]
+
+
+def head_of(plan: Plan) -> str:
+    """What stands before the text in a simple Query."""
+    return "".join(f"{one};" for one in _first(plan))
+
+
+def _first(plan: Plan) -> list[str]:
+    before = plan.before
+    if before is None:
+        return []
+    modes = [f"SET TRANSACTION {' '.join(before.modes.values())}"] if before.modes else []
+    # SET LOCAL counts among several statements only.
+    return [*modes, *local_statements(before.steps)] or ["SELECT"]
+
+
+def _all_fine(results: Sequence[Result]) -> bool:
+    return all(result.status in _FINE for result in results)
+
+
+# one pipeline
+
+
+def _piped(cursor: Any, plan: Plan, statement: _Statement) -> Gen:
+    """The results of the statement itself; an error of ours, or of COMMIT, is raised."""
+    conn, before = cursor._conn, plan.before
+    modes = before.modes if before is not None else {}
+    is_ours = bool(modes) and plan.begin is None
+    begin = f"BEGIN {' '.join(modes.values())}" if is_ours else plan.begin
+    first = [begin] if begin is not None else []
+    # Also where there is nothing to set: a leading SET LOCAL would draw a warning.
+    first += [local_query(before.steps)] if before is not None else []
+    last = [local_query(plan.after.steps)] if plan.after else []
+    last += [asking_query(plan.ask)] if plan.ask else []
+    groups = yield from _run(conn, first, statement, [*last, *(["COMMIT"] if is_ours else [])])
+    answers = Answers(first, groups, is_prepared_now=statement.is_prepared_now)
+    failed = answers.failed_before
+    if failed is not None or (is_ours and not _all_fine(answers.theirs)):
+        yield from _undo(conn)
+    if failed is not None:
+        raise error_from_result(failed, encoding=conn.pgconn._encoding)
+    statement.answered(answers.theirs)
+    if _all_fine(answers.theirs):
+        for group in answers.after:
+            _raise_ours(conn, group)
+        if plan.ask:
+            _guard_of(conn).told(plan, _row(conn, answers.after[len(last) - 1][0]))
+    return answers.theirs
+
+
+class Answers:
+    """The groups of results of a pipeline: those before the statement's, its own, the others."""
+
+    def __init__(
+        self, first: Sequence[str], groups: list[list[Result]], *, is_prepared_now: bool
+    ) -> None:
+        at = len(first) + is_prepared_now
+        self.before, self.after = groups[:at], groups[at + 1 :]
+        self.theirs = groups[at] if at < len(groups) else []
+
+    @property
+    def failed_before(self) -> Result | None:
+        """The error of what went before the statement, if there was one."""
+        results = (result for group in self.before for result in group)
+        return next((result for result in results if result.status == FATAL_ERROR), None)
+
+
+def _run(
+    conn: Any, first: Sequence[str], statement: _Statement, last: Sequence[str]
+) -> Generator[Any, Any, list[list[Result]]]:
+    pgconn = conn.pgconn
+    encoding = pgconn._encoding
+    pgconn.enter_pipeline_mode()
+    try:
+        for text in first:
+            pgconn.send_query_params(text.encode(encoding), None)
+        statement.send()
+        for text in last:
+            pgconn.send_query_params(text.encode(encoding), None)
+        pgconn.pipeline_sync()
+        yield from send(pgconn)
+        groups: list[list[Result]] = []
+        while not groups or groups[-1][0].status != SYNC:
+            groups.append((yield from fetch_many(pgconn)))
+    finally:
+        if pgconn.status == pq.ConnStatus.OK:
+            pgconn.exit_pipeline_mode()
+    return groups[:-1]
+
+
+def _undo(conn: Any) -> Gen:
+    """A transaction whose beginning failed is not left behind."""
+    if conn.pgconn.transaction_status == pq.TransactionStatus.INERROR:
+        conn.pgconn.send_query(b"ROLLBACK")
+        yield from communicate(conn.pgconn)
+
+
+# results
+
+
+def _raise_ours(conn: Any, results: Sequence[Result]) -> None:
+    """What the server says of the settings themselves, or of the end of the transaction."""
+    for result in results:
+        if result.status == FATAL_ERROR:
+            raise error_from_result(result, encoding=conn.pgconn._encoding)
+
+
+def _row(conn: Any, result: Result) -> list[str | None]:
+    values = [result.get_value(0, at) for at in range(result.nfields)]
+    encoding = conn.pgconn._encoding
+    return [None if value is None else bytes(value).decode(encoding) for value in values]
+
+
+# BEGIN and the like
+
+
+def command(conn: Any, plan: Plan, text: str) -> Gen:
+    """A BEGIN of psycopg's, which settings follow; its result is that of BEGIN.
+
+    If the settings cannot be put in force it has failed, and no transaction is open.
+    """
+    pgconn = conn.pgconn
+    results = yield from _as_query(conn, _guard_of(conn), plan, text.encode(pgconn._encoding))
+    failed = next((result for result in results if result.status == FATAL_ERROR), None)
+    if failed is None:
+        return results[0]
+    yield from _undo(conn)
+    raise error_from_result(failed, encoding=pgconn._encoding)

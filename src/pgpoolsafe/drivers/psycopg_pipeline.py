@@ -1,0 +1,161 @@
+"""psycopg: settings in a pipeline of the user's own.
+
+There results come later than statements are queued. The books run ahead: they take each
+statement for done when it is queued. So every entry of the pipeline's queue of results
+becomes a witness that knows what the books were; the first one that fails brings them
+back there, and after the Sync they are what the server made of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator
+from functools import partial
+from typing import Any
+
+from psycopg import pq
+from psycopg.errors import PipelineAborted, error_from_result
+
+from ..plan import Plan
+from ..sql.putting import local_query, local_statements
+from .psycopg_seat import ATTRIBUTE, RETIRED
+
+Gen = Generator[Any, Any, Any]
+
+_SYNC = pq.ExecStatus.PIPELINE_SYNC
+_FATAL_ERROR = pq.ExecStatus.FATAL_ERROR
+_ABORTED = pq.ExecStatus.PIPELINE_ABORTED
+
+
+class Watched(deque[Any]):
+    """A pipeline's queue of results, each of which is looked at before psycopg does.
+
+    `in_force`: the implicit transaction that runs up to the next Sync has the settings.
+    """
+
+    def __init__(self, conn: Any, waiting: deque[Any]) -> None:
+        super().__init__(waiting)
+        self.conn = conn
+        self.in_force = False
+        self.failed: Any = None
+
+    @property
+    def seat(self) -> Any:
+        return getattr(self.conn, ATTRIBUTE, RETIRED)
+
+    def append(self, item: Any) -> None:
+        """Queue the place of a result: a cursor's (with what it prepares), or None."""
+        cursor, prepared = item or (None, None)
+        super().append((_Witness(self, cursor), prepared))
+
+    def fails(self, mark: Any) -> None:
+        """A statement failed, or was skipped after one that did."""
+        if self.failed is None:
+            self.failed = mark
+            self.seat.guard.go_back(mark, synced=False)
+
+    def synced(self) -> None:
+        """The result of a Sync has come."""
+        if self.failed is not None:
+            self.seat.guard.go_back(self.failed, synced=True)
+            self.failed = None
+        self.seat.settle()
+
+
+class _Witness:
+    """Stands in the queue for a cursor, or for a command of psycopg's."""
+
+    __slots__ = ("_cursor", "_mark", "_watched")
+
+    def __init__(self, watched: Watched, cursor: Any) -> None:
+        self._watched = watched
+        self._cursor = cursor
+        self._mark = watched.seat.guard.mark()
+
+    @property
+    def _conn(self) -> Any:
+        return self._watched.conn
+
+    def _check_results(self, results: list[Any]) -> None:
+        try:
+            if self._cursor is None:
+                self._check_command(results[0])
+            else:
+                self._cursor._check_results(results)
+        except BaseException:
+            self._watched.fails(self._mark)
+            raise
+        if results[0].status == _SYNC:
+            self._watched.synced()
+
+    def _set_results(self, results: list[Any]) -> None:
+        if self._cursor is not None:
+            self._cursor._set_results(results)
+
+    def _check_command(self, result: Any) -> None:
+        if result.status == _FATAL_ERROR:
+            raise error_from_result(result, encoding=self._conn.pgconn._encoding)
+        if result.status == _ABORTED:
+            raise PipelineAborted("pipeline aborted")
+
+
+def segment(conn: Any) -> bool | None:
+    """Whether the implicit transaction of a pipeline has the settings; None: there is none."""
+    if not conn._pipeline:
+        return None
+    queue = conn._pipeline.result_queue
+    return isinstance(queue, Watched) and queue.in_force
+
+
+def statement(conn: Any, plan: Plan, gen: Gen) -> Gen:
+    """Queue a statement with what goes before and after it."""
+    watched = _watched(conn)
+    if plan.before is not None:
+        _queue(conn, local_query(plan.before.steps))
+        watched.in_force = True
+    result = yield from gen
+    _queue_after(conn, plan)
+    watched.in_force = watched.in_force and not plan.draft.in_block
+    return result
+
+
+def command(conn: Any, plan: Plan, text: str) -> Gen:
+    """Queue a command of psycopg's with what goes after it."""
+    watched = _watched(conn)
+    _queue(conn, text)
+    _queue_after(conn, plan)
+    watched.in_force = False
+    yield from ()
+
+
+def concerns_settings(guard: Any, plan: Plan) -> bool:
+    """Whether the settings are at stake if this, or what follows, fails."""
+    books, draft = guard.books, plan.draft
+    return plan.travels or draft.settings is not books.settings or bool(books.settings)
+
+
+def _watched(conn: Any) -> Watched:
+    pipeline = conn._pipeline
+    if not isinstance(pipeline.result_queue, Watched):
+        pipeline.result_queue = Watched(conn, pipeline.result_queue)
+        pipeline._enqueue_sync = partial(_enqueue_sync, pipeline, conn)
+    found: Watched = pipeline.result_queue
+    return found
+
+
+def _enqueue_sync(pipeline: Any, conn: Any) -> None:
+    type(pipeline)._enqueue_sync(pipeline)
+    pipeline.result_queue.in_force = False
+    getattr(conn, ATTRIBUTE, RETIRED).guard.synced()
+
+
+def _queue_after(conn: Any, plan: Plan) -> None:
+    for text in local_statements(plan.after.steps) if plan.after else ():
+        _queue(conn, text)
+
+
+def _queue(conn: Any, text: str) -> None:
+    pgconn = conn.pgconn
+    sending = partial(pgconn.send_query_params, text.encode(pgconn._encoding), None)
+    conn._pipeline.command_queue.append(sending)
+    conn._pipeline.result_queue.append(None)

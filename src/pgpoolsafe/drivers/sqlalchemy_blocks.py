@@ -1,0 +1,161 @@
+"""SQLAlchemy: the settings of `settings()` blocks on a connection or a session."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import Session, scoped_session
+
+from ..errors import ConfigurationError
+from ..session.settings import Carried
+from .psycopg_blocks import Connection as DriverConnection
+from .sqlalchemy import of_driver
+
+Steps = Generator[str, Any, None]
+
+_OPTIONS = {"no_parameters": True}
+
+
+def scope_of(target: Any) -> Connections | Sessions | None:
+    """The scope of a Connection or a Session, sync or async; None for anything else."""
+    if isinstance(target, (Connection, AsyncConnection)):
+        return Connections(target)
+    if isinstance(target, scoped_session):
+        target = target()
+    return Sessions(target) if isinstance(target, (Session, AsyncSession)) else None
+
+
+class Connections:
+    """The blocks on one Connection or AsyncConnection."""
+
+    def __init__(self, target: Connection | AsyncConnection) -> None:
+        self._target = target
+        self._scope = DriverConnection(driver_connection(_sync_connection(target)))
+
+    def entering(self, block: Carried) -> Steps:
+        """As on the connection of the driver."""
+        return self._scope.entering(block)
+
+    def leaving(self, block: Carried) -> Steps:
+        """As on the connection of the driver."""
+        return self._scope.leaving(block)
+
+    def run(self, text: str) -> Any:
+        """The row that a text returns."""
+        if isinstance(self._target, AsyncConnection):
+            raise _wants_async(self._target)
+        return self._target.exec_driver_sql(text, execution_options=_OPTIONS).one()
+
+    async def run_async(self, text: str) -> Any:
+        """The same, on an AsyncConnection."""
+        if not isinstance(self._target, AsyncConnection):
+            return self.run(text)
+        return (await self._target.exec_driver_sql(text, execution_options=_OPTIONS)).one()
+
+
+class Sessions:
+    """The blocks on one Session or AsyncSession: each of its transactions gets them."""
+
+    def __init__(self, target: Session | AsyncSession) -> None:
+        self._target = target
+        self._session = target.sync_session if isinstance(target, AsyncSession) else target
+        self._blocks: dict[int, _SessionBlock] = {}
+
+    def entering(self, block: Carried) -> Steps:
+        """A transaction that is under way is given the settings at once."""
+        found = _SessionBlock(self._session, block)
+        for conn in found.connections():
+            yield from found.enter(conn)
+        found.listen()
+        self._blocks[id(block)] = found
+
+    def leaving(self, block: Carried) -> Steps:
+        """A transaction that is under way is given back what it had."""
+        found = self._blocks.pop(id(block))
+        found.hush()
+        yield from found.leave()
+
+    def run(self, text: str) -> Any:
+        """The row that a text returns."""
+        if isinstance(self._target, AsyncSession):
+            raise _wants_async(self._target)
+        return self._session.connection().exec_driver_sql(text, execution_options=_OPTIONS).one()
+
+    async def run_async(self, text: str) -> Any:
+        """The same, on an AsyncSession."""
+        if not isinstance(self._target, AsyncSession):
+            return self.run(text)
+        conn = await self._target.connection()
+        return (await conn.exec_driver_sql(text, execution_options=_OPTIONS)).one()
+
+
+class _SessionBlock:
+    """One block on a session, and the connections that have it at the moment."""
+
+    def __init__(self, session: Session, block: Carried) -> None:
+        self._session = session
+        self._block = block
+        self._scopes: list[DriverConnection] = []
+
+    def connections(self) -> list[Connection]:
+        """The connections of the transaction that is under way."""
+        return [self._session.connection()] if self._session.in_transaction() else []
+
+    def enter(self, conn: Connection) -> Steps:
+        scope = DriverConnection(driver_connection(conn))
+        yield from scope.entering(self._block)
+        self._scopes.append(scope)
+
+    def leave(self) -> Steps:
+        scopes, self._scopes = self._scopes, []
+        for scope in scopes:
+            yield from scope.leaving(self._block)
+
+    def listen(self) -> None:
+        event.listen(self._session, "after_begin", self._began)
+        event.listen(self._session, "after_transaction_end", self._ended)
+
+    def hush(self) -> None:
+        event.remove(self._session, "after_begin", self._began)
+        event.remove(self._session, "after_transaction_end", self._ended)
+
+    def _began(self, _session: Any, _transaction: Any, conn: Connection) -> None:
+        scope = DriverConnection(driver_connection(conn))
+        if not any(scope.is_on(other) for other in self._scopes):
+            self._scopes.append(scope)
+            steps, row = scope.entering(self._block), None
+            with suppress(StopIteration):
+                # Yields where the session joins a transaction that is open already.
+                while True:
+                    text = steps.send(row)
+                    row = conn.exec_driver_sql(text, execution_options=_OPTIONS).one()
+
+    def _ended(self, _session: Any, transaction: Any) -> None:
+        if transaction.parent is None:
+            scopes, self._scopes = self._scopes, []
+            for scope in scopes:
+                scope.drop(self._block)
+
+
+def driver_connection(conn: Connection) -> Any:
+    """The connection of the driver below a Connection; ConfigurationError if unguarded."""
+    return of_driver(conn.connection.dbapi_connection)
+
+
+def _sync_connection(target: Connection | AsyncConnection) -> Connection:
+    if isinstance(target, Connection):
+        return target
+    if target.sync_connection is None:
+        raise ConfigurationError("settings(): this AsyncConnection is not started: await it first")
+    return target.sync_connection
+
+
+def _wants_async(target: Any) -> ConfigurationError:
+    return ConfigurationError(
+        f"settings(): a transaction is open on this {type(target).__name__}: use `async with`"
+    )
