@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import psycopg
 import pytest
 
-from tests.servers import PgBouncer, Postgres
+from tests.servers import PgBouncer, Postgres, Wiretap
 from tests.servers.pgbouncer import backend_pid
 
 RUNS = 20
@@ -147,3 +148,27 @@ def test_the_log_shows_what_reached_the_server(postgres: Postgres, pgbouncer: Pg
     with pgbouncer.connect(autocommit=True) as client:
         client.execute("SELECT 'sign of life'")
     assert postgres.log_contains("statement: SELECT 'sign of life'", since=mark)
+
+
+def test_a_wiretap_counts_round_trips_and_keeps_what_was_said(pgbouncer: PgBouncer) -> None:
+    with Wiretap(pgbouncer) as tap, tap.connect(autocommit=True) as client:
+        with tap.counting() as simple:
+            client.execute("SELECT 1")
+        with tap.counting() as transaction:
+            with client.transaction():
+                client.execute("SELECT %s::int", [2])
+        with tap.counting() as nothing:
+            pass
+    assert (simple.trips, simple.passed.kinds, simple.passed.texts) == (1, "Q", ["SELECT 1"])
+    assert simple.passed.answers == {"T": 1, "D": 1, "C": 1, "Z": 1}
+    assert (transaction.trips, transaction.passed.kinds) == (3, "QPBDESQ")
+    assert transaction.passed.texts == ["BEGIN", "SELECT $1::int", "COMMIT"]
+    assert (nothing.trips, nothing.passed.sent) == (0, ())
+
+
+def test_a_wiretap_can_be_as_far_away_as_one_likes(postgres: Postgres) -> None:
+    with Wiretap(postgres, delay=0.05) as tap, tap.connect(autocommit=True) as client:
+        begin = time.monotonic()
+        for _ in range(4):
+            client.execute("SELECT 1")
+        assert time.monotonic() - begin >= 0.2

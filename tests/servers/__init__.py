@@ -10,6 +10,7 @@ from .binaries import ServerMissing
 from .pgbouncer import PgBouncer, VersionTooOld
 from .postgres import Postgres
 from .server import Server, ServerFailed, running_servers
+from .wiretap import Wiretap
 
 __all__ = [
     "PgBouncer",
@@ -18,6 +19,7 @@ __all__ = [
     "ServerFailed",
     "ServerMissing",
     "VersionTooOld",
+    "Wiretap",
     "forget_libpq_environment",
     "running_servers",
 ]
