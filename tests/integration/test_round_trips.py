@@ -202,7 +202,7 @@ class Measured:
 
 
 WAYS = {
-    "not carrying": ({}, {"settings": "local"}),
+    "not carrying": ({}, {"settings": "local", "rules": {"session-set": "ignore"}}),
     "nothing to carry": ({}, {"settings": "carry"}),
     "carrying": (SETTINGS, {"settings": "carry"}),
 }

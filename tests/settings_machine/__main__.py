@@ -1,0 +1,114 @@
+"""The long run: `python -m tests.settings_machine --programs 20000 --seed 7`.
+
+Plays random programs on a connection of their own and behind PgBouncer, and prints the first
+that could tell the difference, made as small as can be; status 1 then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, assume, given, seed, settings
+from hypothesis.errors import FlakyFailure
+
+from tests.servers import PgBouncer, Postgres
+
+from .judging import Difference, Judge
+from .programs import Program, programs
+from .sides import CARRY, POOL, Direct, Pooled, Side
+
+GUARDS = {"carry": CARRY, "local": {**CARRY, "settings": "local"}, "none": None}
+
+
+def main() -> int:
+    """Run; returns the exit status."""
+    options = _options()
+    with ExitStack() as stack:
+        postgres = stack.enter_context(Postgres(log_statement="none"))
+        judge = Judge(*_sides(stack, postgres, options))
+        begin = time.monotonic()
+        found = _replay(judge, options.replay) if options.replay else _search(judge, options)
+        seconds = time.monotonic() - begin
+        print(
+            f"{judge.programs} programs, {judge.steps} steps, seed {options.seed}, PostgreSQL"
+            f" {postgres.version[0]}, {options.other}, {options.guard}: {seconds:.0f} s,"
+            f" {'one differs' if found else 'no difference'}"
+        )
+    return int(found is not None)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.settings_machine")
+    parser.add_argument("--programs", type=int, default=2000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--guard", choices=GUARDS, default="carry")
+    parser.add_argument("--other", choices=("pgbouncer", "direct"), default="pgbouncer")
+    parser.add_argument("--replay", type=Path, help="a file with a program, as printed")
+    parser.add_argument("--without", help="leave out programs in whose text this is found (regex)")
+    parser.add_argument("--keep", action="store_true", help="do not make it smaller")
+    return parser.parse_args()
+
+
+def _sides(stack: ExitStack, postgres: Postgres, options: argparse.Namespace) -> tuple[Side, Side]:
+    alone = Direct(postgres)
+    stack.callback(alone.close)
+    if options.other == "direct":
+        other: Side = Direct(postgres, database="machine", guard=GUARDS[options.guard])
+    else:
+        pooler = stack.enter_context(PgBouncer(postgres, **POOL))
+        other = Pooled(postgres, pooler, GUARDS[options.guard])
+    stack.callback(other.close)
+    return alone, other
+
+
+def _search(judge: Judge, options: argparse.Namespace) -> Difference | None:
+    """Let hypothesis look for a program that differs."""
+    last: list[Difference] = []
+    phases = [Phase.generate] if options.keep else [Phase.generate, Phase.shrink]
+
+    @seed(options.seed)
+    @settings(
+        max_examples=options.programs,
+        database=None,
+        deadline=None,
+        phases=phases,
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+    )
+    @given(programs)
+    def play(program: Program) -> None:
+        assume(not options.without or not re.search(options.without, repr(program)))
+        difference = judge.difference(program)
+        if difference is not None:
+            last.append(difference)
+            raise AssertionError
+
+    try:
+        play()
+    except (AssertionError, FlakyFailure):
+        if not last:
+            raise
+        print(last[-1])
+        return last[-1]
+    return None
+
+
+def _replay(judge: Judge, path: Path) -> Difference | None:
+    call = ast.parse(path.read_text(), mode="eval").body
+    if not isinstance(call, ast.Call):
+        raise SystemExit(f"{path}: expected a program as printed: Program((…), user=…)")
+    named = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
+    found = judge.difference(Program(*map(ast.literal_eval, call.args), **named))
+    if found is not None:
+        print(found)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
