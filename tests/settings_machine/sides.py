@@ -46,10 +46,8 @@ BYSTANDERS: Step = ("bystanders",)
 FINDINGS: Step = ("findings",)
 """What stands in place of a step for what the others saw, and what the guard told."""
 
-TOLD = frozenset(
-    {"set-local-outside-transaction", "settings-not-carried", "discard", "session-function"}
-)
-"""The rules that a guard which carries settings may still have something to say about."""
+WOLVES = frozenset({"session-set", "session-role", "startup-options"})
+"""The rules that have nothing to say where settings are carried."""
 
 
 class Side:
@@ -140,7 +138,7 @@ class Pooled(Side):
             warnings.simplefilter("ignore", pgpoolsafe.SessionStateWarning)
             noticed = super().play(program)
         saw = bystanders.noticed()
-        told = {f.rule for one in self._installations for f, _ in one.findings()} - TOLD
+        told = {f.rule for one in self._installations for f, _ in one.findings()} & WOLVES
         return [*noticed, (BYSTANDERS, saw), (FINDINGS, sorted(told) if self._carries else [])]
 
     def renew(self) -> None:
