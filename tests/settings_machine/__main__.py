@@ -21,7 +21,7 @@ from tests.servers import PgBouncer, Postgres
 
 from .judging import Difference, Judge
 from .programs import Program, programs
-from .sides import CARRY, POOL, Direct, Pooled, Side
+from .sides import CARRY, POOL, Direct, Pooled, Side, databases
 
 GUARDS = {"carry": CARRY, "local": {**CARRY, "settings": "local"}, "none": None}
 
@@ -56,15 +56,21 @@ def _options() -> argparse.Namespace:
 
 
 def _sides(stack: ExitStack, postgres: Postgres, options: argparse.Namespace) -> tuple[Side, Side]:
+    stack.enter_context(databases(postgres))
     alone = Direct(postgres)
     stack.callback(alone.close)
-    if options.other == "direct":
-        other: Side = Direct(postgres, database="machine", guard=GUARDS[options.guard])
-    else:
-        pooler = stack.enter_context(PgBouncer(postgres, **POOL))
-        other = Pooled(postgres, pooler, GUARDS[options.guard])
+    other = _other(stack, postgres, options)
     stack.callback(other.close)
     return alone, other
+
+
+def _other(stack: ExitStack, postgres: Postgres, options: argparse.Namespace) -> Side:
+    guard = GUARDS[options.guard]
+    if options.other == "direct":
+        return Direct(postgres, guard)
+    pooler = stack.enter_context(PgBouncer(postgres, **POOL))
+    stack.callback(pooler.stop)  # its server connections go before the databases
+    return Pooled(postgres, pooler, guard)
 
 
 def _search(judge: Judge, options: argparse.Namespace) -> Difference | None:

@@ -28,10 +28,11 @@ class Program:
     autocommit: bool = True
     watches: bool = True
     options: tuple[tuple[str, str], ...] = ()
+    fuses: bool = False
 
     def __str__(self) -> str:
         flags = f"user={self.user!r}, is_async={self.is_async}, autocommit={self.autocommit}"
-        flags += f", watches={self.watches}, options={self.options!r}"
+        flags += f", watches={self.watches}, options={self.options!r}, fuses={self.fuses}"
         steps = "".join(f"        {step!r},\n" for step in self.steps)
         return f"Program(\n    (\n{steps}    ),\n    {flags},\n)"
 
@@ -196,5 +197,6 @@ programs: st.SearchStrategy[Program] = st.builds(
     autocommit=st.sampled_from((True, True, False)),
     watches=st.booleans(),
     options=options,
+    fuses=st.booleans(),
 )
 """Programs of any length up to about fifty steps."""

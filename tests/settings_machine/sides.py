@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pgpoolsafe
@@ -50,15 +51,25 @@ WOLVES = frozenset({"session-set", "session-role", "startup-options"})
 """The rules that have nothing to say where settings are carried."""
 
 
+@contextlib.contextmanager
+def databases(postgres: Postgres) -> Iterator[None]:
+    """The databases of all sides; dropped again at the end."""
+    with postgres.connect("postgres", "postgres", autocommit=True) as admin:
+        for name in (POOLED, TWIN):
+            admin.execute(f"CREATE DATABASE {name} OWNER app")
+            with postgres.connect("postgres", name) as owner:
+                owner.execute(SCHEMA)
+        yield
+        for name in (POOLED, TWIN):
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 class Side:
     """A database, and how a program gets to it."""
 
     def __init__(self, postgres: Postgres, database: str) -> None:
-        with postgres.connect("postgres", "postgres", autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {database} OWNER app")
         self._postgres, self._database = postgres, database
         self._admin = postgres.connect("postgres", database, autocommit=True)
-        self._admin.execute(SCHEMA)
         self._runner = Runner()
 
     def play(self, program: Program) -> list[Noticed]:
@@ -72,11 +83,10 @@ class Side:
         """Nothing is left of what a program may have left behind."""
 
     def close(self) -> None:
-        """Drop the database."""
+        """Disconnect; nothing that was prepared is left."""
+        self._clean()
         self._runner.close()
         self._admin.close()
-        with self._postgres.connect("postgres", "postgres", autocommit=True) as admin:
-            admin.execute(f"DROP DATABASE {self._database} WITH (FORCE)")
 
     def _dsn(self, program: Program) -> str:
         return self._postgres.dsn(program.user, self._database, **_options(program))
@@ -103,16 +113,14 @@ class Side:
 class Direct(Side):
     """A server connection of one's own. `guard`: options of one, which is to stand aside."""
 
-    def __init__(
-        self, postgres: Postgres, database: str = TWIN, guard: dict[str, Any] | None = None
-    ) -> None:
-        super().__init__(postgres, database)
+    def __init__(self, postgres: Postgres, guard: dict[str, Any] | None = None) -> None:
+        super().__init__(postgres, TWIN)
         self._guard = {**guard, "pooler": "direct", "pool_mode": None} if guard else None
 
     async def _connect(self, program: Program) -> Any:
         conn = await super()._connect(program)
         if self._guard is not None:
-            pgpoolsafe.install(conn, **self._guard)
+            pgpoolsafe.install(conn, **self._guard, fuse_begin=program.fuses)
         return conn
 
 
@@ -149,8 +157,6 @@ class Pooled(Side):
 
     def close(self) -> None:
         self.renew()
-        with self._pooler.admin() as admin:
-            admin.execute(f"KILL {POOLED}")
         super().close()
 
     def _dsn(self, program: Program) -> str:
@@ -159,7 +165,8 @@ class Pooled(Side):
     async def _connect(self, program: Program) -> Any:
         conn = await super()._connect(program)
         if self._guard is not None:
-            self._installations.append(pgpoolsafe.install(conn, **self._guard))
+            made = pgpoolsafe.install(conn, **self._guard, fuse_begin=program.fuses)
+            self._installations.append(made)
         return conn
 
     def _around(self, user: str) -> Bystanders:

@@ -113,7 +113,11 @@ SPECIAL: list[tuple[str, str, Part | None]] = [
     ("SELECT set_config('app.x', 'Y', false)", "app.x", "Y"),
     ("SELECT set_config('app.x', '', false)", "app.x", ""),
     ("SELECT set_config('app.x', 'Y'::text, false)", "app.x", "Y"),
-    ("SELECT set_config('app.x', E'a\\nb', false), set_config('app.y', 'Z', true)", "app.x", "a\nb"),
+    (
+        "SELECT set_config('app.x', E'a\\nb', false), set_config('app.y', 'Z', true)",
+        "app.x",
+        "a\nb",
+    ),
     ("SELECT pg_catalog.set_config('search_path', 'A, \"B\"', false)", "search_path", 'A, "B"'),
     ("SELECT set_config('app.x', upper('y'), false)", "app.x", None),
     ("SELECT set_config('app.x', 'y' || 'z', false)", "app.x", None),

@@ -303,9 +303,7 @@ CHANGES: list[tuple[str, dict[str, Any], Level, Level]] = [
 
 
 @pytest.mark.parametrize("rule, options, level, fallback", CHANGES)
-def test_what_is_changed(
-    rule: str, options: dict[str, Any], level: Level, fallback: Level
-) -> None:
+def test_what_is_changed(rule: str, options: dict[str, Any], level: Level, fallback: Level) -> None:
     policy = make_policy(**options)
     assert policy.level(RULES[rule]) is level
     assert policy.fallback(RULES[rule]) is fallback

@@ -1,0 +1,33 @@
+"""Programs that once could tell the pooler from a connection of their own."""
+
+from __future__ import annotations
+
+from .programs import Program
+
+KEPT = (
+    Program((("many", "SELECT set_config('app.user_id', %s, %s)", (("m1", False), ("m2", True))),)),
+    Program(
+        (
+            ("execute", "plain", "BEGIN", None),
+            ("execute", "plain", "SET LOCAL work_mem TO DEFAULT", None),
+            ("look",),
+            ("execute", "plain", "COMMIT", None),
+        ),
+        options=(("work_mem", "3MB"),),
+    ),
+    Program(
+        (
+            ("execute", "plain", "SET statement_timeout = '31s'", None),
+            ("stream", "SELECT set_config(%s, %s, false)", ("statement_timeout", "never")),
+        )
+    ),
+    Program(
+        (
+            ("enter", "pipeline"),
+            ("execute", "plain", "SELECT set_config(%s, %s, %s)", ("work_mem", "12MB", False)),
+            ("execute", "plain", "SELECT %s::int + 1", ("x",)),
+            ("leave", ""),
+        )
+    ),
+    Program((("copy_out", "COPY (SELECT set_config('lock_timeout', '51s', false)) TO STDOUT"),)),
+)
