@@ -7,7 +7,8 @@ export VENV
 # Empty until there is an integration; mypy objects to a folder without Python files.
 INTEGRATIONS = $(wildcard integrations/pgpoolsafe_*)
 
-.PHONY: help test test-oldest lab lab-ci lab-test oracle fuzz demo lint format wheel-check bench docs clean
+.PHONY: help test test-oldest lab lab-ci lab-test oracle settings-machine fuzz demo lint \
+	format wheel-check bench docs clean
 
 help:
 	@echo "make test         run the tests on a real PostgreSQL and a real PgBouncer"
@@ -16,6 +17,7 @@ help:
 	@echo "make lab-ci       the same, but only test what detection says of them"
 	@echo "make lab-test     test them again"
 	@echo "make oracle       let PostgreSQL judge the reader by its own regression suite (Debian)"
+	@echo "make settings-machine  look for programs that can tell a carried setting (PROGRAMS=20000)"
 	@echo "make fuzz         look for texts that upset the reader (SECONDS=600)"
 	@echo "make demo         see each hazard hurt a second client, and be stopped"
 	@echo "make lint         ruff and mypy"
@@ -75,6 +77,12 @@ oracle:
 	@scripts/setup.sh --servers test
 	$(PYTHON_IN_VENV) -m tests.oracle $(ARGS)
 
+PROGRAMS = 20000
+
+settings-machine:
+	@scripts/setup.sh --servers test
+	$(PYTHON_IN_VENV) -m tests.settings_machine --programs $(PROGRAMS) $(ARGS)
+
 SECONDS = 600
 
 fuzz:
@@ -90,6 +98,7 @@ bench:
 	@scripts/setup.sh --servers test
 	$(PYTHON_IN_VENV) benchmarks/overhead.py $(ARGS)
 	$(PYTHON_IN_VENV) benchmarks/classify.py $(ARGS)
+	$(PYTHON_IN_VENV) benchmarks/settings.py $(ARGS)
 
 docs:
 	@scripts/setup.sh test

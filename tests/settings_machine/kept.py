@@ -30,4 +30,27 @@ KEPT = (
         )
     ),
     Program((("copy_out", "COPY (SELECT set_config('lock_timeout', '51s', false)) TO STDOUT"),)),
+    Program((("stream", "SELECT set_config(%s, %s, %s)", ("app.user_id", "p1", False)),)),
+    Program((("execute", "binary", "SET statement_timeout = '31s'", None),)),
+    Program((("execute", "plain", "SET application_name = 'ours'", None),)),
+    Program(
+        (
+            ("enter", "pipeline"),
+            (
+                "execute",
+                "plain",
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+                None,
+            ),
+            ("leave", ""),
+        )
+    ),
+    Program(
+        (
+            ("enter", "pipeline"),
+            ("execute", "plain", "SET statement_timeout TO DEFAULT", None),
+            ("execute", "plain", "SELECT set_config('app.tenant', %s::int::text, false)", (5,)),
+            ("leave", ""),
+        )
+    ),
 )
