@@ -45,7 +45,7 @@ def carrying(postgres: Postgres) -> Iterator[Conn]:
     with psycopg.connect(postgres.dsn(), autocommit=True, prepare_threshold=None) as conn:
         pgpoolsafe.install(conn, pooler="pgbouncer")
         conn.execute("SET statement_timeout = '20s'")
-        conn.execute("SET search_path TO shop, \"$user\", public")
+        conn.execute('SET search_path TO shop, "$user", public')
         yield conn
 
 
@@ -61,7 +61,8 @@ def seen(conn: Conn, text: str, params: Any = None) -> Seen:
 
 SPACE = st.text(" \t\n\r", min_size=1, max_size=6)
 ODD = st.text(
-    st.characters(codec="utf-8", exclude_characters="\0'*/\\", exclude_categories=("Cs",)), max_size=70
+    st.characters(codec="utf-8", exclude_characters="\0'*/\\", exclude_categories=("Cs",)),
+    max_size=70,
 )
 PLAIN = st.text("ab \t\né漢\N{COMBINING ACUTE ACCENT}\N{GRINNING FACE}", max_size=130)
 

@@ -157,7 +157,7 @@ def test_it_is_carried_to_later_transactions(
         assert client.together("SELECT 'more'", ask) == expected
         assert client.alone(ask) == expected
         assert client.installation.findings() == []
-        assert server.is_as_before()
+    assert server.is_as_before()
     assert not server.got(case.hazard)
 
 

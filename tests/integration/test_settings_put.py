@@ -154,9 +154,7 @@ def test_a_list_as_the_server_has_it(conn: Conn, value: str) -> None:
 
 @FEW
 @given(value=TEXTS, conforming=st.booleans())
-def test_a_literal_means_the_same_in_any_session(
-    conn: Conn, value: str, conforming: bool
-) -> None:
+def test_a_literal_means_the_same_in_any_session(conn: Conn, value: str, conforming: bool) -> None:
     conn.execute("SET escape_string_warning = off")
     conn.execute(f"SET standard_conforming_strings = {conforming}")
     assert conn.execute(f"SELECT {literal(value)}").fetchone() == (value,)
@@ -205,7 +203,9 @@ def test_names_are_quoted_as_by_the_server(conn: Conn, name: str) -> None:
 
 
 def test_every_keyword_is_quoted_as_by_the_server(conn: Conn) -> None:
-    words = conn.execute("SELECT word, quote_ident(word), catcode FROM pg_get_keywords()").fetchall()
+    words = conn.execute(
+        "SELECT word, quote_ident(word), catcode FROM pg_get_keywords()"
+    ).fetchall()
     wrong = [word for word, quoted, _ in words if quoted_name(word) != quoted]
     assert len(words) > 400
     assert wrong == []
