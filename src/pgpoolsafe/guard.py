@@ -78,7 +78,7 @@ class Guard:
         self.reporter = reporter
         self.books: Page = Books()
         self.pooler: Pooler | None = None
-        self.judged_as = STAND_IN
+        self.judged_as = policy.stand_in or STAND_IN
         self.watching = policy.mode is not Mode.OFF
         self.routines: RoutineReader | None = None
         self.block = NOTHING
@@ -87,7 +87,7 @@ class Guard:
     def meet(self, pooler: Pooler) -> None:
         """Learn what the connection leads to; a direct connection is watched in strict only."""
         self.pooler = pooler
-        self.judged_as = pooler if pooler.shares_sessions else STAND_IN
+        self.judged_as = pooler if pooler.shares_sessions else self.policy.stand_in or STAND_IN
         strict = self.policy.mode is Mode.STRICT
         needed = pooler.shares_sessions or bool(self.books.settled.given)
         self.watching = strict or (self.policy.mode is not Mode.OFF and needed)
@@ -157,8 +157,14 @@ class Guard:
 
     @property
     def loses_named_prepares(self) -> bool:
-        """Whether the pooler does not bring named prepared statements along."""
-        return bool(self.pooler and self.pooler.shares_sessions and not self.pooler.prepared)
+        """Whether the pooler does not bring named prepared statements along.
+
+        On a direct connection, whether the one that a test suite has named would not.
+        """
+        pooler = self.pooler
+        if pooler and self.policy.stand_in and self.policy.prepared is Prepared.LEAVE:
+            pooler = self.judged_as
+        return bool(pooler and pooler.shares_sessions and not pooler.prepared)
 
     def is_wary_of(self, text: str) -> bool:
         """Whether a plain text may use a temporary relation of an earlier transaction."""

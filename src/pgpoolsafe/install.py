@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import ConfigurationError
-from .installation import Driver, Installation, changing, installation_of
-from .rules.policy import make_policy
+from .installation import Driver, Installation, as_tested, changing, installation_of
+from .rules.policy import Policy, make_policy
 
 ENGINE_DRIVERS = ("psycopg", "psycopg_async")
 
@@ -73,6 +73,11 @@ def install(
         residue=residue,
         fuse_begin=fuse_begin,
     )
+    return install_policy(target, as_tested(policy))
+
+
+def install_policy(target: Any, policy: Policy) -> Installation:
+    """`install()` with its options as a value."""
     target = canonical(target)
     driver = _driver_of(target)
     installation = Installation(target, policy)

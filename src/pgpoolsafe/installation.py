@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import RLock
 from types import TracebackType
 from typing import Any, Protocol
@@ -168,6 +169,36 @@ class Installation:
 
 
 _installations: list[Installation] = []
+
+_in_tests: Callable[[Policy], Policy] | None = None
+
+
+@contextmanager
+def tested_as(change: Callable[[Policy], Policy]) -> Iterator[None]:
+    """Within the block, what the program installs for itself gets the options of its tests."""
+    global _in_tests
+    before, _in_tests = _in_tests, change
+    try:
+        yield
+    finally:
+        _in_tests = before
+
+
+def as_tested(policy: Policy) -> Policy:
+    """The options of a program's own `install()`; while its tests are guarded, stricter ones."""
+    return policy if _in_tests is None else _in_tests(policy)
+
+
+def unsettled() -> list[Finding]:
+    """What the open transactions of all guarded connections would leave behind at COMMIT.
+
+    Only what ROLLBACK would undo without a word, oldest installation first.
+    """
+    from .drivers.psycopg import undoable_findings
+
+    with changing:
+        connections = {id(c): c for i in _installations for c in i.connections()}
+    return [finding for conn in connections.values() for finding in undoable_findings(conn)]
 
 
 def installation_of(target: Any) -> Installation | None:

@@ -379,7 +379,7 @@ def test_a_text_that_cannot_be_read() -> None:
 
 @pytest.fixture
 def unused_port() -> int:
-    from tests.servers.server import free_port
+    from pgpoolsafe.testing.server import free_port
 
     return free_port()
 

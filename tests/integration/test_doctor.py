@@ -387,7 +387,7 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_a_dead_port() -> None:
-    from tests.servers.server import free_port
+    from pgpoolsafe.testing.server import free_port
 
     port = free_port()
     line = refused(doctor(f"host=127.0.0.1 port={port} password={SECRET}"))

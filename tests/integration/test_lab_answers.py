@@ -13,10 +13,10 @@ from psycopg import pq
 from pgpoolsafe.drivers.psycopg_meeting import greet
 from pgpoolsafe.poolers import products
 from pgpoolsafe.poolers.answers import Answer, Pooler, PoolMode
+from pgpoolsafe.testing.bouncer import backend_pid
 from tests.integration.lab_states import STATES, State, measure, random_after_seed, sees
 from tests.servers import Server
 from tests.servers.lab import ENDPOINTS, Endpoint, Lab
-from tests.servers.pgbouncer import backend_pid
 from tests.servers.turnstile import Turnstile
 
 pytestmark = pytest.mark.lab

@@ -15,8 +15,8 @@ import pytest
 from psycopg import errors
 
 from pgpoolsafe import RULES
+from pgpoolsafe.testing.bouncer import backend_pid
 from tests.servers import PgBouncer, Postgres
-from tests.servers.pgbouncer import backend_pid
 
 Harm = Callable[["Scene"], None]
 

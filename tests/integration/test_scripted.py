@@ -14,9 +14,9 @@ from pgpoolsafe.drivers.psycopg_active import prove
 from pgpoolsafe.poolers.active import Sharing
 from pgpoolsafe.poolers.answers import PoolMode
 from pgpoolsafe.poolers.products import ROWS, named, pooler
+from pgpoolsafe.testing.server import HOST
 from tests.servers.scripted import Scripted
 from tests.servers.scripts import SCRIPTS
-from tests.servers.server import HOST
 
 SESSION, TRANSACTION = PoolMode.SESSION, PoolMode.TRANSACTION
 

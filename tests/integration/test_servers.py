@@ -8,8 +8,8 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
+from pgpoolsafe.testing.bouncer import backend_pid
 from tests.servers import PgBouncer, Postgres, Wiretap
-from tests.servers.pgbouncer import backend_pid
 
 RUNS = 20
 

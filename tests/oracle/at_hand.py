@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pgpoolsafe.testing.programs import program_version
 from tests.servers import ServerMissing
-from tests.servers.binaries import SYSTEM_POSTGRES, postgres_bin, program_version
+from tests.servers.binaries import SYSTEM_POSTGRES, postgres_bin
 
 
 def servers() -> dict[int, Path]:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pgpoolsafe.testing.account import server_account
 from tests.servers import Postgres
-from tests.servers.account import server_account
 
 from .running import connect_to, run_file
 from .snapshots import prepare_database

@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pgpoolsafe.testing.server import HOST
 from tests.servers import Postgres
-from tests.servers.server import HOST
 
 from .own import setup
 from .running import custom_settings

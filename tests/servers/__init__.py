@@ -5,11 +5,14 @@
 loopback interface, as an unprivileged account when started by root.
 """
 
-from .account import forget_libpq_environment
-from .binaries import ServerMissing
-from .pgbouncer import PgBouncer, VersionTooOld
+from pgpoolsafe.testing.bouncer import VersionTooOld
+from pgpoolsafe.testing.programs import ServerMissing
+from pgpoolsafe.testing.server import ServerFailed, running_servers
+
+from .environment import forget_libpq_environment
+from .pgbouncer import PgBouncer
 from .postgres import Postgres
-from .server import Server, ServerFailed, running_servers
+from .server import Server
 from .wiretap import Wiretap
 
 __all__ = [

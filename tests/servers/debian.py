@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .account import Account
-from .binaries import ServerMissing
-from .place import Place
+from pgpoolsafe.testing.account import Account
+from pgpoolsafe.testing.place import Place
+from pgpoolsafe.testing.programs import ServerMissing
 
 VARIABLE = "PGPOOLSAFE_LAB"
 """The folder that holds the releases; the tests of the lab run if it is set."""

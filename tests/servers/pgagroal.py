@@ -9,9 +9,11 @@ from typing import Any
 
 import psycopg
 
-from .place import Place
+from pgpoolsafe.testing.place import Place
+from pgpoolsafe.testing.server import HOST
+
 from .postgres import Postgres
-from .server import FOUR_DIGITS, HOST, Server
+from .server import FOUR_DIGITS, Server
 
 PROGRAM = Path("/usr/bin/pgagroal")
 ADMIN = Path("/usr/bin/pgagroal-admin")

@@ -1,199 +1,40 @@
-"""A PgBouncer in front of a PostgreSQL server, made so that a leak shows every time.
-
-A pool that is cold or that prefers one server connection hides every hazard: a lone client
-keeps meeting its own session. So all server connections are opened beforehand (`warm`) and
-handed out in rotation (`server_round_robin`), and a test can decide which of them the next
-client gets (`occupy`, `only`), as PgBouncer's own test suite does.
-"""
+"""A PgBouncer in front of the PostgreSQL server of the tests."""
 
 from __future__ import annotations
 
-import contextlib
-import signal
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import psycopg
+from pgpoolsafe.testing.bouncer import Bouncer
+from pgpoolsafe.testing.server import HOST
 
-from .binaries import pgbouncer_program
-from .place import HERE, Place
 from .postgres import Postgres
-from .server import HOST, Server
-
-TRACKS_PREPARED = (1, 21)
-"""The first version with `max_prepared_statements`."""
-SIGQUIT_STOPS = (1, 23)
-"""From here on SIGTERM waits for the clients, and SIGQUIT stops at once (changelog 1.23)."""
-
-USERS = ("app", "reporting", "postgres")
+from .server import Server
 
 
-class VersionTooOld(Exception):
-    """The installed PgBouncer cannot do what was asked; the message says from when on."""
+class PgBouncer(Server, Bouncer):
+    """PgBouncer for the databases `databases` of a server, and for all of its roles.
 
-
-class PgBouncer(Server):
-    """PgBouncer with `pool_size` server connections per user and database.
-
-    `pool_mode` is "session", "transaction" or "statement". `max_prepared_statements` 0 means
-    that prepared statements are not tracked; more needs version 1.21, else VersionTooOld is
-    raised. `settings` go into section [pgbouncer] of its configuration. `program` (default:
-    `binaries.pgbouncer_program()`) is run in `place`. Raises ServerMissing when PgBouncer is
-    not installed.
+    `options` are those of `pgpoolsafe.testing.bouncer.Bouncer`.
     """
 
-    title = "PgBouncer"
+    user = "app"
+    admin_user = "postgres"
 
     def __init__(
-        self,
-        postgres: Postgres,
-        *,
-        pool_mode: str = "transaction",
-        pool_size: int = 2,
-        max_prepared_statements: int = 0,
-        databases: tuple[str, ...] = ("shop",),
-        program: Path | None = None,
-        place: Place = HERE,
-        **settings: str | int,
+        self, postgres: Postgres, *, databases: tuple[str, ...] = ("shop",), **options: Any
     ) -> None:
-        self.program = program or pgbouncer_program()
-        self.version = place.version(self.program)
-        _require_tracking(self.version, max_prepared_statements)
-        super().__init__(place)
         self.postgres = postgres
-        self.pool_mode = pool_mode
-        self.pool_size = pool_size
-        self.max_prepared_statements = max_prepared_statements
         self.databases = databases
-        self.settings = settings
+        super().__init__(**options)
 
     @property
-    def stop_signal(self) -> signal.Signals:
-        """The signal for an immediate shutdown, which changed its number in 1.23."""
-        return signal.SIGQUIT if self.version >= SIGQUIT_STOPS else signal.SIGTERM
-
-    # Server connections.
-
-    def warm(self, user: str = "app") -> list[int]:
-        """Open every server connection of `user`'s pools; returns their backend pids.
-
-        In statement mode there is no way to, and the list is empty.
-        """
-        if self.pool_mode == "statement":
-            return []
-        pids: list[int] = []
-        for database in self.databases:
-            with self.occupy(self.pool_size, user=user, dbname=database) as held:
-                pids += held
-        return pids
-
-    def renew(self) -> list[int]:
-        """Close every connection, clients' and servers', and open fresh server connections.
-
-        Afterwards no session state of earlier clients is left, and the pools are warm.
-        Returns what `warm` does.
-        """
-        with self.admin() as admin:
-            for database in self.databases:
-                admin.execute(f"KILL {database}")
-                admin.execute(f"RESUME {database}")
-        return self.warm()
-
-    @contextlib.contextmanager
-    def occupy(
-        self, count: int = 1, user: str = "app", dbname: str = "shop"
-    ) -> Iterator[list[int]]:
-        """Hold the next `count` server connections; yields their backend pids.
-
-        While they are held, other clients move to the remaining server connections. Not in
-        statement mode: there is no transaction to hold one with (ValueError).
-        """
-        with self._holders(count, user, dbname) as holders:
-            yield list(holders)
-
-    @contextlib.contextmanager
-    def only(self, pid: int, user: str = "app", dbname: str = "shop") -> Iterator[None]:
-        """Hold every server connection but the one with backend `pid`.
-
-        Whatever other clients send meanwhile goes to that one.
-        """
-        with self._holders(self.pool_size, user, dbname) as holders:
-            if pid not in holders:
-                raise LookupError(f"no server connection with pid {pid} among {list(holders)}")
-            holders[pid].rollback()
-            yield
-
-    @contextlib.contextmanager
-    def _holders(
-        self, count: int, user: str, dbname: str
-    ) -> Iterator[dict[int, psycopg.Connection[Any]]]:
-        if self.pool_mode == "statement":
-            raise ValueError("no client can hold a server connection in statement mode")
-        with contextlib.ExitStack() as clients:
-            holders = {}
-            for _ in range(count):
-                client = clients.enter_context(self.connect(user, dbname))
-                # A client that leaves its transaction open costs the pool the connection.
-                clients.callback(client.rollback)
-                holders[backend_pid(client)] = client
-            yield holders
-
-    @contextlib.contextmanager
-    def admin(self) -> Iterator[psycopg.Connection[Any]]:
-        """A connection to PgBouncer's admin console (SHOW POOLS, KILL …)."""
-        with self.connect("postgres", "pgbouncer", autocommit=True) as connection:
-            yield connection
-
-    # Inside.
-
-    def _configuration(self) -> str:
+    def targets(self) -> list[str]:
+        """The lines of section [databases]."""
         target = f"host={HOST} port={self.postgres.port}"
-        own: dict[str, str | int] = {
-            "listen_addr": HOST,
-            "listen_port": self.port,
-            "unix_socket_dir": "",
-            "auth_type": "trust",
-            "auth_file": str(self.inside("users.txt")),
-            "admin_users": "postgres",
-            "pool_mode": self.pool_mode,
-            "default_pool_size": self.pool_size,
-            "min_pool_size": self.pool_size,
-            "server_round_robin": 1,
-            "server_idle_timeout": 0,
-            "server_login_retry": 1,
-            "max_client_conn": 200,
-            # A test that starves itself of server connections ends with an error.
-            "query_wait_timeout": 20,
-        }
-        if self.version >= TRACKS_PREPARED:
-            own["max_prepared_statements"] = self.max_prepared_statements
-        databases = [f"{name} = {target} dbname={name}" for name in self.databases]
-        settings = [f"{name} = {value}" for name, value in {**own, **self.settings}.items()]
-        return "\n".join(["[databases]", *databases, "[pgbouncer]", *settings, ""])
+        return [f"{name} = {target} dbname={name}" for name in self.databases]
 
-    def _prepare(self) -> None:
-        self._write("users.txt", "".join(f'"{user}" ""\n' for user in USERS))
-        self._write("pgbouncer.ini", self._configuration())
-
-    def _command(self) -> list[str | Path]:
-        return [self.program, self.inside("pgbouncer.ini")]
-
-    def _probe(self) -> None:
-        with self.admin():
-            pass
-
-
-def backend_pid(connection: psycopg.Connection[Any]) -> int:
-    """The pid of the backend that answers the connection's next statement."""
-    row = connection.execute("SELECT pg_backend_pid()", prepare=False).fetchone()
-    if row is None:
-        raise LookupError("SELECT pg_backend_pid() returned no row")
-    pid: int = row[0]
-    return pid
-
-
-def _require_tracking(version: tuple[int, ...], max_prepared_statements: int) -> None:
-    if max_prepared_statements and version < TRACKS_PREPARED:
-        have, need = (".".join(map(str, v)) for v in (version, TRACKS_PREPARED))
-        raise VersionTooOld(f"PgBouncer {have} does not track prepared statements; {need} does")
+    @property
+    def users(self) -> Mapping[str, str]:
+        """The roles, which need no passwords."""
+        return dict.fromkeys(("app", "reporting", "postgres"), "")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from .place import Place
+from pgpoolsafe.testing.place import Place
+from pgpoolsafe.testing.server import HOST
+
 from .postgres import Postgres
-from .server import HOST, Server
+from .server import Server
 
 PROGRAM = Path("/usr/sbin/pgpool")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+from pgpoolsafe.testing.place import HERE, Place
+from pgpoolsafe.testing.server import HOST
+
 from .binaries import postgres_bin
-from .place import HERE, Place
-from .server import HOST, Server
+from .server import Server
 
 SETTINGS = {
     "listen_addresses": HOST,

@@ -20,8 +20,9 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from pgpoolsafe.testing.server import HOST
+
 from .scripts import Refuse, Script
-from .server import HOST
 
 BACKEND_PID = 24815
 BACKEND_PORTS = ("40001", "5432")

@@ -15,8 +15,10 @@ from typing import Any
 
 import psycopg
 
+from pgpoolsafe.testing.server import POLL_SECONDS
+
 from .postgres import Postgres
-from .server import POLL_SECONDS, Server
+from .server import Server
 
 Connection = psycopg.Connection[Any]
 

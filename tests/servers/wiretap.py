@@ -21,8 +21,8 @@ from typing import Any
 import psycopg
 
 from . import wiretap_process
-from .account import Account
-from .place import Place
+from pgpoolsafe.testing.account import Account
+from pgpoolsafe.testing.place import Place
 from .server import HOST, Server
 
 

@@ -364,8 +364,21 @@ def test_a_wrong_word_is_named_beside_the_right_ones(text: str) -> None:
     assert str(caught.value) == (
         f"pooler={text!r} is not known: use auto, direct, pgbouncer, odyssey, pgagroal, pgpool, "
         "pgcat, pgdog, supavisor, pg_doorman, rds-proxy, hyperdrive, unknown; "
-        "a version may follow a product, as in 'pgbouncer>=1.24'"
+        "a version and a pool mode may follow a product, as in 'pgbouncer>=1.24 transaction'"
     )
+
+
+@pytest.mark.parametrize("mode", list(PoolMode))
+@pytest.mark.parametrize("product", ["pgbouncer", "pgbouncer>=1.24", "pgbouncer 1.24"])
+def test_a_mode_may_stand_behind_the_product(product: str, mode: PoolMode) -> None:
+    assert named(f"{product} {mode.value.upper()} ") == named(product, mode.value)
+    assert named(f"{product} {mode.value}", mode.value) == named(product, mode.value)
+
+
+def test_one_mode_behind_the_product_and_another_beside_it_is_an_error() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        named("pgbouncer session", "transaction")
+    assert str(caught.value) == ("pooler='pgbouncer session' and pool_mode='transaction' disagree")
 
 
 @pytest.mark.parametrize("text", ["transactions", "", "none", "performance"])

@@ -152,12 +152,13 @@ def _met(conn: Any, seat: Any, pooler: Pooler) -> None:
     guard = seat.guard
     guard.give({**_not_arrived(conn, pooler), **seat.refused_options})
     guard.meet(_as_libpq_can(pooler))
+    guard.judged_as = _as_libpq_can(guard.judged_as)
     logger.debug("connected to %s: %s", pooler, "; ".join(pooler.evidence))
     if guard.forbids_named_prepares:
         seat.keep_prepares_off(conn)
     elif guard.loses_named_prepares and conn.prepare_threshold is not None:
         # Where this raises the connection is not met, so that it raises every time.
-        _report_named_prepares(conn, guard, pooler)
+        _report_named_prepares(conn, guard, guard.judged_as)
     seat.met = not wants_code(seat) or remembers_code(seat, greet(conn).endpoint)
     seat.settle()
 

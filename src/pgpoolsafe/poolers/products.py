@@ -326,11 +326,13 @@ _OPTION = "as the option says"
 def named(text: str, pool_mode: str | None = None) -> Pooler:
     """The pooler that the user names: `pgbouncer`, `pgbouncer>=1.24`, `direct`, `unknown`.
 
-    A version judges by what that version does, and all later ones do at least. Without
-    `pool_mode` it is transaction pooling, or what else the product has only.
+    A version judges by what that version does, and all later ones do at least. A pool mode
+    may follow: `pgbouncer>=1.24 transaction`. Without one, here or as `pool_mode`, it is
+    transaction pooling, or what else the product has only.
     Raises ConfigurationError, which lists the known words.
     """
-    found = _OVERRIDE.fullmatch(text.strip())
+    words, pool_mode = _with_mode(text.strip(), pool_mode)
+    found = _OVERRIDE.fullmatch(words)
     product = _product(found["name"]) if found else None
     if found is None or product is None:
         raise ConfigurationError(_unknown_product(text))
@@ -344,6 +346,16 @@ def named(text: str, pool_mode: str | None = None) -> Pooler:
         evidence=(_OPTION,),
         confidence="certain",
     )
+
+
+def _with_mode(text: str, pool_mode: str | None) -> tuple[str, str | None]:
+    """The text without the pool mode at its end, and that mode."""
+    product, _, last = text.rpartition(" ")
+    if not product or last.lower() not in {mode.value for mode in PoolMode}:
+        return text, pool_mode
+    if pool_mode is not None and mode_named(pool_mode) is not mode_named(last):
+        raise ConfigurationError(f"pooler={text!r} and pool_mode={pool_mode!r} disagree")
+    return product.strip(), last
 
 
 def mode_named(text: str) -> PoolMode:
@@ -384,5 +396,5 @@ def _unknown_product(text: str) -> str:
     known = ", ".join(("auto", "direct", *TITLES))
     return (
         f"pooler={text!r} is not known: use {known}; "
-        "a version may follow a product, as in 'pgbouncer>=1.24'"
+        "a version and a pool mode may follow a product, as in 'pgbouncer>=1.24 transaction'"
     )

@@ -25,12 +25,22 @@ class _Block(NamedTuple):
 
 _NOTHING = frozenset[str]()
 _block: ContextVar[_Block | None] = ContextVar("pgpoolsafe_allow", default=None)
+_everywhere = _NOTHING
 
 
 def allowed_now() -> frozenset[str]:
     """Names of the rules that an `allow()` around the caller lets through."""
     block = _block.get()
-    return block.names if block else _NOTHING
+    return block.names | _everywhere if block else _everywhere
+
+
+def allow_everywhere(names: frozenset[str]) -> None:
+    """Let rules through in every thread and task of the process, in place of those before.
+
+    For a test that is running: what it starts may run in any context.
+    """
+    global _everywhere
+    _everywhere = names
 
 
 def check_names(names: Iterable[str], *, where: str) -> frozenset[str]:

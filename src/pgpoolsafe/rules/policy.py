@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TypeVar
 
 from ..errors import ConfigurationError
+from ..poolers.answers import Pooler
 from .allowing import check_names
 from .catalog import RULES, Level, Rule
 
@@ -61,7 +62,8 @@ class Policy:
     """The options of one installation, checked.
 
     `pooler` and `pool_mode` are the user's words ("auto": detect); they are resolved
-    where poolers are known.
+    where poolers are known. `stand_in`: what strict mode judges a direct connection by; it is
+    set for test suites, where some connections may lead to a real pooler all the same.
     """
 
     mode: Mode = Mode.WARN
@@ -74,6 +76,7 @@ class Policy:
     audit: bool = False
     residue: ResidueCheck = ResidueCheck.OFF
     fuse_begin: bool = False
+    stand_in: Pooler | None = None
 
     @property
     def checks_residue(self) -> bool:

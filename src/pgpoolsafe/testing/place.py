@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .account import Account, make_folder, server_account, switch_to
-from .binaries import program_version
+from .programs import program_version
 
 
 class Place:

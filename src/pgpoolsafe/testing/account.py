@@ -88,9 +88,3 @@ def server_environment(home: Path) -> dict[str, str]:
     """The environment of a server: nothing of the caller's but where programs are."""
     path = os.environ.get("PATH", "/usr/bin:/bin")
     return {"HOME": str(home), "PATH": path, "LC_ALL": "C", "TZ": "UTC"}
-
-
-def forget_libpq_environment() -> None:
-    """Drop PGHOST, PGOPTIONS, PGSSLMODE …: clients go where they are told, as they are told."""
-    for name in [n for n in os.environ if n.startswith("PG") and not n.startswith("PGPOOLSAFE")]:
-        del os.environ[name]
