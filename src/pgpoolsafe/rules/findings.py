@@ -112,7 +112,7 @@ def shorten(statement: str) -> str:
 def caller() -> Location | None:
     """The innermost frame of this thread (or task) that is not plumbing."""
     for frame in _frames(sys._getframe(1)):
-        if not _is_plumbing(frame):
+        if not is_plumbing(frame):
             code = frame.f_code
             return Location(code.co_filename, frame.f_lineno, code.co_name)
     return None
@@ -136,6 +136,7 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
         frame = greenlet.gr_frame
 
 
-def _is_plumbing(frame: FrameType) -> bool:
+def is_plumbing(frame: FrameType) -> bool:
+    """Whether a frame is on the way to the driver, rather than the user's code."""
     name = frame.f_globals.get("__name__", "")
     return name.partition(".")[0] in _PLUMBING

@@ -111,12 +111,16 @@ class Bouncer(Server):
         Afterwards no session state of earlier clients is left, and the pools are warm.
         Returns what `warm` does.
         """
+        self.disconnect()
+        return self.warm()
+
+    def disconnect(self) -> None:
+        """Close every connection, clients' and servers'; who comes next gets new ones."""
         with self.admin() as admin:
             for database, *_ in admin.execute("SHOW DATABASES").fetchall():
                 if database != CONSOLE:
                     admin.execute(f"KILL {quoted(database)}")
                     admin.execute(f"RESUME {quoted(database)}")
-        return self.warm()
 
     @contextlib.contextmanager
     def occupy(

@@ -77,7 +77,8 @@ class PgBouncer(Bouncer):
             pool_size=pool_size,
             max_prepared_statements=max_prepared_statements,
             program=program,
-            **{**tls, **settings},
+            # Nobody is to hold a connection to a test database that is about to be dropped.
+            **{"min_pool_size": 0, **tls, **settings},
         )
 
     # Connecting.

@@ -1,0 +1,1 @@
+"""The pytest plugin of pgpoolsafe: see docs/testing.md. Importing it does nothing."""

@@ -1,0 +1,111 @@
+"""What was found while tests ran, and in which of them: values that travel as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, astuple, dataclass, replace
+from enum import Enum
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from ..rules.findings import Finding
+from .baseline import Entry, entry_of
+
+
+class Verdict(Enum):
+    """What a finding means for the test in which it came."""
+
+    FAILS = "fails"
+    KNOWN = "known"
+    """It stands in the baseline."""
+    TOLD = "told"
+    """Nothing more was asked for: mode "warn", or a level of that rule's own."""
+    REPAIRED = "repaired"
+    """Another text was sent, as the program's own guard would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """When a finding came. `test`: its id, empty outside of all tests; `phase`: "setup",
+    "call", "teardown", "collection" or "session"; `fixture`: the one being set up, if any.
+    """
+
+    test: str = ""
+    phase: str = "session"
+    fixture: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One finding on one occasion, and how often it came."""
+
+    entry: Entry
+    line: int
+    what: str
+    why: str
+    fix: str
+    statement: str
+    pooler: str
+    verdict: Verdict
+    occasion: Occasion
+    count: int = 1
+
+    def plain(self) -> dict[str, Any]:
+        """As dictionaries, strings and numbers."""
+        return {**asdict(self), "verdict": self.verdict.value}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Record:
+        """The record that `plain()` was made of."""
+        values = {
+            **plain,
+            "entry": Entry(**plain["entry"]),
+            "verdict": Verdict(plain["verdict"]),
+            "occasion": Occasion(**plain["occasion"]),
+        }
+        return cls(**values)
+
+
+_Key = tuple[Any, ...]
+
+
+class Journal:
+    """Collects records, from any thread; the same finding in the same test is counted."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._lock = Lock()
+        self._records: dict[_Key, Record] = {}
+
+    def entry(self, finding: Finding) -> Entry:
+        """What the baseline has of a finding."""
+        return entry_of(finding, self._root)
+
+    def note(self, finding: Finding, entry: Entry, verdict: Verdict, occasion: Occasion) -> None:
+        """A finding has come."""
+        line = finding.location.line if finding.location else 0
+        key = (*astuple(entry), line, verdict, occasion)
+        with self._lock:
+            known = self._records.get(key)
+            self._records[key] = (
+                replace(known, count=known.count + 1)
+                if known
+                else Record(
+                    entry=entry,
+                    line=line,
+                    what=finding.what,
+                    why=finding.why,
+                    fix=finding.fix,
+                    statement=finding.statement,
+                    pooler=finding.pooler.label,
+                    verdict=verdict,
+                    occasion=occasion,
+                )
+            )
+
+    def take(self) -> list[Record]:
+        """What has come since the last time."""
+        with self._lock:
+            records, self._records = list(self._records.values()), {}
+        return records
