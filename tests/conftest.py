@@ -18,6 +18,8 @@ from tests.servers import (
     running_servers,
 )
 
+pytest_plugins = ["pytester"]
+
 LOG_MARKS = pytest.StashKey[dict[str, int]]()
 
 

@@ -21,7 +21,7 @@ from .ending import PytestEnding
 from .marks import allowed_by
 from .traces import end_at_users_line
 
-ALLOWED = pytest.StashKey[frozenset[str]]()
+ALLOWED = pytest.StashKey[tuple[frozenset[str], str]]()
 UNTOLD = pytest.StashKey[list[str]]()
 
 ATTRIBUTE = "pgpoolsafe"
@@ -150,7 +150,7 @@ class GuardedRun:
         if phase == "setup":
             self._supervision.end()  # what came between tests fails the run, not this test
             item.stash[ALLOWED] = allowed_by(item)
-        allowed = item.stash.get(ALLOWED, frozenset())
+        allowed, wrong = item.stash[ALLOWED]
         self._supervision.begin(Occasion(item.nodeid, phase), allowed)
         try:
             yield
@@ -160,7 +160,8 @@ class GuardedRun:
                 _fail(untold)
             item.stash[UNTOLD] = untold
             raise
-        _fail(self._supervision.end())
+        untold = self._supervision.end()
+        _fail([wrong, *untold] if wrong and phase == "setup" else untold)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Phase:

@@ -11,21 +11,18 @@ NAME = "pgpoolsafe"
 _SHAPE = '@pytest.mark.pgpoolsafe(allow=["listen"], reason="why this test may")'
 
 
-def allowed_by(item: pytest.Item) -> frozenset[str]:
+def allowed_by(item: pytest.Item) -> tuple[frozenset[str], str]:
     """The rules that the marks of a test, its class and its module let through.
 
-    A mark that is wrong fails the test that has it.
+    And what is wrong with a mark, for the test that has it; else an empty text.
     """
     allowed: frozenset[str] = frozenset()
-    wrong = ""
     for mark in item.iter_markers(NAME):
         try:
             allowed |= _names(mark)
         except ConfigurationError as error:
-            wrong = str(error)
-    if wrong:
-        pytest.fail(wrong, pytrace=False)
-    return allowed
+            return frozenset(), str(error)
+    return allowed, ""
 
 
 def _names(mark: pytest.Mark) -> frozenset[str]:

@@ -22,6 +22,8 @@ _PLUMBING = frozenset(
         "pgpoolsafe_alembic",
         "pgpoolsafe_opentelemetry",
         "psycopg",
+        "psycopg_binary",
+        "psycopg_c",
         "psycopg_pool",
         "sqlalchemy",
         "django",
