@@ -16,6 +16,11 @@ _NOWHERE = (
     f" in the ini file, {VARIABLE} in the environment, or override the fixture pgpoolsafe_dsn"
 )
 
+_NOT_MADE = (
+    "the fixture pgbouncer: Django has made no test database for this run; mark the test with"
+    " @pytest.mark.django_db(transaction=True)"
+)
+
 
 def find(request: pytest.FixtureRequest) -> str:
     """The connection string, with its password; the test fails where nobody has said."""
@@ -33,19 +38,24 @@ def _said(request: pytest.FixtureRequest) -> str:
 
 def _django(request: pytest.FixtureRequest) -> str:
     """The test database of Django, made by pytest-django if need be."""
-    if "django" not in sys.modules or not request.config.pluginmanager.hasplugin("django"):
+    if "django" not in sys.modules:
         return ""
     from django.conf import settings  # type: ignore[import-untyped]
 
     if not settings.configured:
         return ""
-    request.getfixturevalue("django_db_setup")
+    try:
+        request.getfixturevalue("django_db_setup")
+    except pytest.FixtureLookupError:  # no pytest-django: there may be no test database yet
+        return ""
     from django.db import connection  # type: ignore[import-untyped]
 
     if connection.vendor != "postgresql":
         return ""
     keywords = {"HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password"}
     said = connection.settings_dict
+    if said["NAME"] != connection.creation._get_test_db_name():
+        pytest.fail(_NOT_MADE, pytrace=False)  # never in front of the database of production
     return _conninfo({"dbname": said["NAME"], **{keywords[k]: said.get(k) for k in keywords}})
 
 

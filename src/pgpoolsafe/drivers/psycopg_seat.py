@@ -11,6 +11,7 @@ from ..blame import Watch
 from ..effects import PLAIN, Reading
 from ..guard import Guard
 from ..poolers.answers import PoolMode
+from ..poolers.detect import is_console
 from ..rules.policy import Mode, Policy
 from ..rules.reporting import Reporter
 from ..session.blocks import around, merged
@@ -100,9 +101,13 @@ class Seat:
 
     @property
     def _leads_elsewhere(self) -> bool:
-        """Whether a test suite that has named a pooler is at a real one, and cannot ask there."""
-        pooler = self.guard.pooler
-        return bool(self.guard.policy.stand_in and pooler and pooler.shares_sessions)
+        """Whether there is no session to ask: a console, or a real pooler before a test suite
+        that has named one.
+        """
+        pooler, policy = self.guard.pooler, self.guard.policy
+        if pooler is None:
+            return False
+        return is_console(pooler) or bool(policy.stand_in and pooler.shares_sessions)
 
     def _unless_named(self, text: str) -> Reading | None:
         return None if self.guard.is_wary_of(text) else self.guard.known(text)

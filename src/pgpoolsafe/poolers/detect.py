@@ -80,7 +80,15 @@ def _console(greeting: Greeting) -> Pooler | None:
     """
     if not greeting.parameters.get("server_version", "").endswith("/bouncer"):
         return None
-    return replace(DIRECT, evidence=("PgBouncer's admin console",), confidence="certain")
+    return replace(DIRECT, evidence=(_CONSOLE,), confidence="certain")
+
+
+_CONSOLE = "PgBouncer's admin console"
+
+
+def is_console(pooler: Pooler) -> bool:
+    """Whether this is no PostgreSQL at all, and takes none of its questions."""
+    return _CONSOLE in pooler.evidence
 
 
 def _announced(greeting: Greeting) -> Pooler | None:

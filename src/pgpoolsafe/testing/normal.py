@@ -7,26 +7,30 @@ import re
 from ..sql.lexer import Kind, Token, scan
 
 _VALUES = (Kind.STRING, Kind.BITS, Kind.NUMBER, Kind.PARAM, Kind.UNFINISHED)
-_LIST = re.compile(r"\?(?:\s*,\s*\?)+")
+_LIST = re.compile(r"\?(?:, \?)+")
 # tenant_42, tmp_20261122: one place of the program, another name each time.
 _COUNTED = re.compile(r"\d{2,}|(?<=_)\d+")
+
+
+_NO_SPACE_AFTER = frozenset("([.")
+_NO_SPACE_BEFORE = frozenset(")],;.([")
 
 
 def normalised(statement: str) -> str:
     """The statement on one line, its values and comments gone, numbers in names as well.
 
-    `SELECT set_config('app.tenant', 'acme', false)` is `SELECT set_config(?, false)`. Any text
-    will do, cut off ones among them.
+    `SELECT set_config('app.tenant', 'acme', false)` is `SELECT set_config(?, false)`, however
+    it is spaced. Any text will do, cut off ones among them.
     """
-    parts: list[str] = []
-    end = 0
     tokens = scan(statement).tokens
-    for token in tokens[: _assigned(tokens)]:
-        parts += [" " if parts and token.start > end else "", _shown(statement, token)]
-        end = token.end
-    if _assigned(tokens) < len(tokens):
-        parts.append(" ?")
-    return _LIST.sub("?", "".join(parts))
+    values_from = _assigned(tokens)
+    text = before = ""
+    for token in tokens[:values_from]:
+        shown = _shown(statement, token)
+        joined = before in _NO_SPACE_AFTER or shown in _NO_SPACE_BEFORE
+        text += shown if joined or not text else f" {shown}"
+        before = shown
+    return _LIST.sub("?", text if values_from == len(tokens) else f"{text} ?")
 
 
 def _shown(statement: str, token: Token) -> str:
