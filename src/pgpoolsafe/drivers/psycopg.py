@@ -87,9 +87,9 @@ def seat_of(conn: BaseConnection[Any]) -> Seat | None:
 def undoable_findings(conn: BaseConnection[Any]) -> list[Finding]:
     """What the open transaction of a connection has made that would stay if it committed."""
     seat = seat_of(conn)
-    if seat is None or conn.closed or conn.pgconn.transaction_status != _IN_BLOCK:
+    made = list(seat.guard.books.undoable.values()) if seat is not None else []
+    if not made or conn.closed or conn.pgconn.transaction_status != _IN_BLOCK:
         return []
-    made = list(seat.guard.books.undoable.values())
     return [memo for memos in made for memo in memos if memo is not None]
 
 
