@@ -7,12 +7,12 @@ export VENV
 # Empty until there is an integration; mypy objects to a folder without Python files.
 INTEGRATIONS = $(wildcard integrations/pgpoolsafe_*)
 
-.PHONY: help test test-oldest lab lab-ci lab-test oracle settings-machine fuzz demo lint \
-	format wheel-check bench docs clean
+.PHONY: help test test-oldest lab lab-ci lab-test oracle settings-machine fuzz demo lint \ format wheel-check bench docs clean projects
 
 help:
 	@echo "make test         run the tests on a real PostgreSQL and a real PgBouncer"
 	@echo "make test-oldest  the driver contract on the oldest supported versions"
+	@echo "make projects     let the pytest plugin find what open-source projects do to sessions"
 	@echo "make lab          build the lab of poolers (root, Debian) and test all of them"
 	@echo "make lab-ci       the same, but only test what detection says of them"
 	@echo "make lab-test     test them again"
@@ -54,6 +54,11 @@ test-oldest:
 	@VENV=.venv-oldest scripts/setup.sh --servers test
 	.venv-oldest/bin/python -m pip install -q $(OLDEST)
 	.venv-oldest/bin/python -m pytest -q tests/drivers $(ARGS)
+
+# Each project under the plugin, and behind a real PgBouncer; ARGS=--update records anew.
+projects:
+	@scripts/setup.sh --servers projects
+	$(PYTHON_IN_VENV) -m tests.projects $(ARGS)
 
 # Every pooler that Debian has, in every mode, before the oldest and the newest PostgreSQL.
 LAB = $(abspath .lab)
@@ -99,6 +104,7 @@ bench:
 	$(PYTHON_IN_VENV) benchmarks/overhead.py $(ARGS)
 	$(PYTHON_IN_VENV) benchmarks/classify.py $(ARGS)
 	$(PYTHON_IN_VENV) benchmarks/settings.py $(ARGS)
+	$(PYTHON_IN_VENV) benchmarks/pytest_plugin.py
 
 docs:
 	@scripts/setup.sh test

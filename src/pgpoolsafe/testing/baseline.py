@@ -41,14 +41,19 @@ class Entry:
 def entry_of(finding: Finding, root: Path) -> Entry:
     """What is to be known of a finding. `root`: files are named from there."""
     place = finding.location
-    several = "\n" in finding.statement  # residue, of one among several statements
-    statement = finding.what if several else finding.statement
     return Entry(
         finding.rule,
         relative(place.file, root) if place else "",
         _one_line(place.function) if place else "",
-        normalised(statement) or "?",
+        _statement(finding) or "?",
     )
+
+
+def _statement(finding: Finding) -> str:
+    if finding.rule == "named-prepare":  # is about the connection, and quotes no SQL
+        return finding.statement
+    several = "\n" in finding.statement  # residue, of one among several statements
+    return normalised(finding.what if several else finding.statement)
 
 
 def relative(file: str, root: Path) -> str:
