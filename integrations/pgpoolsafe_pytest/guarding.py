@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pgpoolsafe.errors import ConfigurationError
+from pgpoolsafe.testing.cases import looking_before_teardown
 from pgpoolsafe.testing.journal import Occasion, Record
 from pgpoolsafe.testing.options import Options
 from pgpoolsafe.testing.supervision import Supervision
@@ -125,10 +126,12 @@ class GuardedRun:
         """The test itself."""
         with self._phase(item, "call"):
             case = getattr(item, "instance", None)
-            if isinstance(case, unittest.TestCase):
-                # The last of the cleanups, and still before Django rolls the test back.
-                case.addCleanup(self._end_of_case, item)
-            return (yield)
+            if not isinstance(case, unittest.TestCase):
+                return (yield)
+            # The last of the cleanups, and still before Django rolls the test back.
+            case.addCleanup(self._end_of_case, item)
+            with looking_before_teardown(case, self._supervision):
+                return (yield)
 
     def _end_of_case(self, item: pytest.Item) -> None:
         """What `_phase` does where a test raises; that of a TestCase is kept by pytest."""

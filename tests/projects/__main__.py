@@ -82,6 +82,7 @@ def check(project: Project, shop: str, *, update: bool) -> list[str]:
     baseline = (f"--pgpoolsafe-baseline={known(project)}",)
     report = (f"--pgpoolsafe-report={report_of(project)}", "-v")
     if update:
+        known(project).unlink(missing_ok=True)
         run(project, shop, *strict, *baseline, "--pgpoolsafe-update-baseline")
     steps = {
         "fails plainly": run(project, shop, "-m", "not harm"),

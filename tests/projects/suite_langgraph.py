@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -19,10 +18,9 @@ CONFIG: Any = {"configurable": {"thread_id": "1", "checkpoint_ns": ""}}
 
 
 @pytest.fixture(autouse=True)
-def _empty() -> Iterator[None]:
+def _empty() -> None:
     with psycopg.connect(SHOP, autocommit=True, prepare_threshold=None) as owner:
         owner.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    yield
 
 
 def test_saver() -> None:

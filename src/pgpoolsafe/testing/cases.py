@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import unittest
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import wraps
 from typing import Any, ClassVar
 
+from ..errors import ConfigurationError
 from ..rules.allowing import check_names
 from .journal import Occasion
 from .options import Options
@@ -55,20 +57,51 @@ def _guarding(run: Callable[..., Any]) -> Callable[..., Any]:
         supervision = _running
         if supervision is None or supervision.occasion.test:  # run() of a subclass was before
             return run(case, result)
-        allowed = check_names(
-            getattr(case, "pgpoolsafe_allow", ()), where=f"{case.id()}: pgpoolsafe_allow"
-        )
         result = case.defaultTestResult() if result is None else result
+        try:
+            allowed = _allowed(case)
+        except ConfigurationError:
+            return _err(case, result)
         supervision.begin(Occasion(case.id(), "call"), allowed)
         # The last of the cleanups, after tearDown, and still before Django rolls back.
         case.addCleanup(_fail_untold, case, supervision, result, _errors_in(case, result))
         try:
-            return run(case, result)
+            with looking_before_teardown(case, supervision):
+                return run(case, result)
         finally:
             supervision.end()
             supervision.begin(Occasion())
 
     return guarded
+
+
+def _allowed(case: unittest.TestCase) -> frozenset[str]:
+    names = getattr(case, "pgpoolsafe_allow", ())
+    return check_names(names, where=f"{case.id()}: pgpoolsafe_allow")
+
+
+def _err(case: unittest.TestCase, result: Any) -> Any:
+    """Called while an error is handled: it is the outcome of the test, which does not run."""
+    result.startTest(case)
+    result.addError(case, sys.exc_info())
+    result.stopTest(case)
+    return result
+
+
+@contextmanager
+def looking_before_teardown(case: unittest.TestCase, supervision: Supervision) -> Iterator[None]:
+    """Within the block, what a test has left open is seen before its tearDown rolls it back."""
+    tear_down = case.tearDown
+
+    def look_first() -> None:
+        supervision.look()
+        tear_down()
+
+    case.tearDown = look_first  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        vars(case).pop("tearDown", None)
 
 
 def _fail_untold(

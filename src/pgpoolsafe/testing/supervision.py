@@ -47,6 +47,7 @@ class Supervision:
         self._failing: list[Finding] = []
         self._open: dict[int, Finding] = {}
         self._told: dict[int, Finding] = {}
+        self._unsettled: list[str] = []
         self._running = ExitStack()
         self._installation: Installation | None = None
 
@@ -108,15 +109,23 @@ class Supervision:
         if self.occasion.phase == "setup":
             self._open = {id(finding): finding for finding in unsettled()}
         elif self.occasion.phase == "call":
-            texts += [f"{UNSETTLED}\n\n{finding}" for finding in self._left_open()]
-        return texts
+            self.look()
+        unsettled_texts, self._unsettled = self._unsettled, []
+        return texts + unsettled_texts
+
+    def look(self) -> None:
+        """The test's own part is over, and nothing has been cleaned up yet: look at what its
+        transactions would have left. `end()` tells of it.
+        """
+        self._unsettled += [f"{UNSETTLED}\n\n{finding}" for finding in self._left_open()]
 
     def _left_open(self) -> list[Finding]:
         """What the test itself would have left, had its harness not rolled back.
 
         Test suites wrap a test into a transaction and roll back; the program commits.
         """
-        new = [finding for finding in unsettled() if id(finding) not in self._open]
+        known = self._open.keys() | self._told.keys()
+        new = [finding for finding in unsettled() if id(finding) not in known]
         judged = [self._review(finding) for finding in new]
         with self._lock:  # they have come here, to be told now
             self._failing = [one for one in self._failing if not _is_among(one, new)]
