@@ -7,7 +7,8 @@ export VENV
 # Empty until there is an integration; mypy objects to a folder without Python files.
 INTEGRATIONS = $(wildcard integrations/pgpoolsafe_*)
 
-.PHONY: help test test-oldest lab lab-ci lab-test oracle settings-machine fuzz demo lint \ format wheel-check bench docs clean projects
+.PHONY: help test test-oldest projects lab lab-ci lab-test oracle settings-machine fuzz demo \
+	lint format wheel-check bench docs clean
 
 help:
 	@echo "make test         run the tests on a real PostgreSQL and a real PgBouncer"

@@ -20,10 +20,12 @@ from typing import Any
 
 import psycopg
 
-from . import wiretap_process
 from pgpoolsafe.testing.account import Account
 from pgpoolsafe.testing.place import Place
-from .server import HOST, Server
+from pgpoolsafe.testing.server import HOST
+
+from . import wiretap_process
+from .server import Server
 
 
 @dataclass(frozen=True, slots=True)
