@@ -28,7 +28,7 @@ MARKER = (
 OPTIONS = (
     ("pooler", "POOLER", "what production has: 'pgbouncer>=1.24 transaction'"),
     ("residue", "WHEN", "also ask sessions what hidden code has left: on, statement, off"),
-    ("settings", "WHAT", "leave (as the code stands), or local: production's guard repairs SET"),
+    ("settings", "WHAT", "leave (as it stands), or local or carry: production's guard repairs SET"),
     ("prepared", "WHAT", "leave (as the code stands), or auto: production's guard turns them off"),
     ("baseline", "FILE", "known findings, which do not fail"),
     ("report", "FILE", "write the findings there as JSON"),

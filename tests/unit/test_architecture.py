@@ -43,11 +43,12 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "install": ("drivers", "installation", "rules"),
     "startup_options": ("poolers", "rules"),
     "endpoint_check": ("poolers",),
+    "testing": ("check", "install", "installation", "poolers", "rules", "sql", "targets"),
     "checkup": ("poolers", "rules", "session", "startup_options"),
 }
 
 FREE_OF_DRIVERS = tuple(
-    part for part in MAY_IMPORT if part not in ("drivers", "install", "installation")
+    part for part in MAY_IMPORT if part not in ("drivers", "install", "installation", "testing")
 )
 
 

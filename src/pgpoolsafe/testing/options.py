@@ -23,8 +23,8 @@ class Options:
     pooler: what production has, as in "pgbouncer>=1.24 transaction"; None: PgBouncer in
         transaction mode, of a version that is not known.
     rules: level per rule, as `install()` takes them.
-    settings, prepared: "leave" judges the code as it stands; "local" and "auto" are for a
-        program whose own guard repairs SET and prepared statements in production. prepared
+    settings, prepared: "leave" judges the code as it stands; "local", "carry" and "auto" are for
+        a program whose own guard repairs SET and prepared statements in production. prepared
         None: "leave" where a pooler was named.
     residue: True or "statement": ask each session after each transaction what code that no
         text shows has left in it.
