@@ -54,7 +54,8 @@ def _django(request: pytest.FixtureRequest) -> str:
         return ""
     keywords = {"HOST": "host", "PORT": "port", "USER": "user", "PASSWORD": "password"}
     said = connection.settings_dict
-    if said["NAME"] != connection.creation._get_test_db_name():
+    is_made = said["NAME"].startswith("test_") or said["NAME"] == said["TEST"]["NAME"]
+    if not is_made:
         pytest.fail(_NOT_MADE, pytrace=False)  # never in front of the database of production
     return _conninfo({"dbname": said["NAME"], **{keywords[k]: said.get(k) for k in keywords}})
 

@@ -365,7 +365,7 @@ def test_own_installation(mode):
 
 def test_own_repair():
     engine = sa.create_engine("postgresql+psycopg://", creator=shop.connect)
-    pgpoolsafe.install(engine)
+    pgpoolsafe.install(engine, settings="local")
     with engine.begin() as conn:
         conn.execute(sa.text("SET app.tenant = 'acme'"))
 
