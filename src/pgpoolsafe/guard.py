@@ -264,6 +264,21 @@ class Guard:
         carrying.only_books = not self.carries_for_real
         return carrying
 
+    def preview(self, text: str, reading: Reading, *, in_block: bool) -> str | None:
+        """The text that `plan` would have sent instead, whatever the parameters, or None.
+
+        For a driver that prepares a statement before it runs it. Nobody is told anything.
+        """
+        draft = self.books.copy()
+        draft.in_block = in_block
+        trial = Trial(text, reading, None, draft, self.policy, self.judged_as)
+        try:
+            trial.run()
+            return apply(text, trial.edits) if trial.edits else None
+        except Exception:  # noqa: BLE001  # logged, and raised again in strict mode
+            self.own_failure()
+            return None
+
     @property
     def known(self) -> Callable[[str], Reading | None]:
         """The reading of a text that was read before, or None: one dict look-up."""

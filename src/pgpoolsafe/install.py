@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from .errors import ConfigurationError
 from .installation import Driver, Installation, as_tested, changing, installation_of
 from .rules.policy import Policy, make_policy
 
-ENGINE_DRIVERS = ("psycopg", "psycopg_async")
+ENGINE_DRIVERS = ("psycopg", "psycopg_async", "psycopg2", "pg8000", "asyncpg")
 
 
 def install(
@@ -119,6 +120,11 @@ def canonical(target: Any) -> Any:
 
         while isinstance(target, OptionEngineMixin):
             target = target._proxied
+    if "asyncpg" in sys.modules:
+        from asyncpg.pool import PoolConnectionProxy
+
+        if type(target) is PoolConnectionProxy:
+            target = target._con
     return target
 
 
@@ -140,18 +146,28 @@ def _process_driver() -> Driver:
 
 
 def _target_driver(target: Any) -> Driver:
+    for find in (_engine_target, _pool_target, _connection_target):
+        driver = find(target)
+        if driver is not None:
+            return driver
+    raise TypeError(
+        f"pgpoolsafe: cannot guard a {type(target).__module__}."
+        f"{type(target).__qualname__}; expected a SQLAlchemy Engine or AsyncEngine, a connection"
+        " of psycopg, psycopg2, pg8000 or asyncpg, a pool of psycopg_pool or asyncpg, or nothing"
+        " (every connection from now on)"
+    )
+
+
+def _engine_target(target: Any) -> Driver | None:
     if "sqlalchemy" in sys.modules:
         from sqlalchemy.engine import Engine
 
         if isinstance(target, Engine):
             return _engine_driver(target)
-    if "psycopg" in sys.modules:
-        from psycopg._connection_base import BaseConnection
+    return None
 
-        if isinstance(target, BaseConnection):
-            from .drivers.psycopg import One
 
-            return One
+def _pool_target(target: Any) -> Driver | None:
     if "psycopg_pool" in sys.modules:
         from psycopg_pool.base import BasePool
 
@@ -159,11 +175,41 @@ def _target_driver(target: Any) -> Driver:
             from .drivers.psycopg_pool import Pool
 
             return Pool
-    raise TypeError(
-        f"pgpoolsafe: cannot guard a {type(target).__module__}."
-        f"{type(target).__qualname__}; expected a SQLAlchemy Engine or AsyncEngine, a psycopg"
-        " connection, a psycopg_pool pool, or nothing (every psycopg connection from now on)"
-    )
+    if "asyncpg" in sys.modules:
+        from asyncpg.pool import Pool as AsyncpgPool
+
+        if isinstance(target, AsyncpgPool):
+            from .drivers.asyncpg_pool import Pool as OfAsyncpg
+
+            return OfAsyncpg
+    return None
+
+
+def _connection_target(target: Any) -> Driver | None:
+    for name, module, cls in _CONNECTIONS:
+        base = getattr(sys.modules.get(module), cls, None)
+        if base is not None and base in type(target).__mro__:
+            return _one(name)
+    return None
+
+
+_CONNECTIONS = (
+    ("psycopg", "psycopg._connection_base", "BaseConnection"),
+    ("psycopg2", "psycopg2.extensions", "connection"),
+    ("pg8000", "pg8000.core", "CoreConnection"),
+    ("asyncpg", "asyncpg.connection", "Connection"),
+)
+
+
+def _one(name: str) -> Driver:
+    if name == "psycopg":
+        from .drivers.psycopg import One
+
+        return One
+    from .drivers.fitting import One as OneFitted
+    from .drivers.kinds import fitting
+
+    return partial(OneFitted, fitting(name))
 
 
 def _engine_driver(engine: Any) -> Driver:
@@ -173,6 +219,6 @@ def _engine_driver(engine: Any) -> Driver:
             f"pgpoolsafe: cannot guard an engine on {dialect.name}+{dialect.driver}; expected one"
             " of " + ", ".join(f"postgresql+{name}" for name in ENGINE_DRIVERS)
         )
-    from .drivers.sqlalchemy import Engines
+    from .drivers.sqlalchemy import engines
 
-    return Engines
+    return engines(dialect.driver)

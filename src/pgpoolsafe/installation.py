@@ -9,6 +9,7 @@ from threading import RLock
 from types import TracebackType
 from typing import Any, Protocol
 
+from .drivers.kinds import fitting_of
 from .poolers.answers import Pooler
 from .poolers.products import named
 from .rules.findings import Finding
@@ -47,7 +48,7 @@ class Installation:
         self.override = _override(policy)
         self.poolers: dict[Any, Pooler] = {}
         self.routines: dict[Any, Any] = {}  # a RoutineReader, or None, by endpoint
-        self._target: Callable[[], Any] = weakref.ref(target) if target is not None else _nothing
+        self._target: Callable[[], Any] = _reference(target) if target is not None else _nothing
         # By identity: a user's connection class may have its own idea of equality.
         self._connections: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._attachment: Attachment | None = None
@@ -222,6 +223,14 @@ def _nothing() -> None:
     return None
 
 
+def _reference(target: Any) -> Callable[[], Any]:
+    """A weak reference; asyncpg's pools take none, and are kept until uninstall()."""
+    try:
+        return weakref.ref(target)
+    except TypeError:
+        return lambda: target
+
+
 def _override(policy: Policy) -> Pooler | None:
     if policy.pooler == "auto" and policy.pool_mode is None:
         return None
@@ -229,9 +238,7 @@ def _override(policy: Policy) -> Pooler | None:
 
 
 def _attach(conn: Any, installation: Installation) -> None:
-    from .drivers.psycopg import attach
-
-    attach(conn, installation)
+    fitting_of(conn).attach(conn, installation)
 
 
 def _settle(conn: Any) -> None:
@@ -243,6 +250,4 @@ def _settle(conn: Any) -> None:
 
 
 def _detach(conn: Any, installation: Installation) -> None:
-    from .drivers.psycopg import detach
-
-    detach(conn, installation)
+    fitting_of(conn).detach(conn, installation)

@@ -1,25 +1,27 @@
-"""The whole process: every psycopg connection that is opened from now on, by whomever.
+"""The whole process: every connection that is opened from now on, by whomever.
 
-All of psycopg's ways to connect (`psycopg.connect`, a connection class, a pool,
-SQLAlchemy, Django) make the connection in one class method. It is replaced here, and
-put back by detach().
+Each driver has one place through which all its ways to connect lead (pools, SQLAlchemy, Django
+included). That is replaced here, and put back by detach(). psycopg is guarded wherever it is
+installed; the other drivers where the program has imported them.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
 from typing import Any
-
-from psycopg._connection_base import BaseConnection
 
 from ..errors import ConfigurationError
 from ..rules.policy import Mode
-from . import psycopg as driver
-from .psycopg_classes import check_layout
+from .kinds import GUARDED, fitting
 
 logger = logging.getLogger("pgpoolsafe")
 
-_NAME = "_connect_gen"
+Guard = Callable[[Any], None]
+"""Guards a connection that was just opened."""
 
 
 class Process:
@@ -27,39 +29,147 @@ class Process:
 
     def __init__(self, target: None, installation: Any) -> None:
         self._installation = installation
-        self._original: Any = None
-        self._ours: Any = None
+        self._seams: list[Seam] = []
         self._active = False
 
     def attach(self) -> None:
         """Guard what is opened from now on."""
-        check_layout()
-        self._original = BaseConnection.__dict__[_NAME]
-        self._ours = classmethod(self._guarding(self._original.__func__))
+        self._seams = list(_seams(self._guard))
+        for seam in self._seams:
+            seam.replace()
         self._active = True
-        setattr(BaseConnection, _NAME, self._ours)
+        names = ", ".join(seam.driver for seam in self._seams)
+        logger.info("every connection that is opened from now on is guarded, by %s", names)
 
     def detach(self) -> None:
         """Guard nothing new."""
-        if BaseConnection.__dict__[_NAME] is self._ours:
-            setattr(BaseConnection, _NAME, self._original)
+        for seam in self._seams:
+            seam.restore()
         self._active = False
 
-    def _guarding(self, connect: Any) -> Any:
-        def _connect_gen(cls: Any, *args: Any, **kwargs: Any) -> Any:
-            conn = yield from connect(cls, *args, **kwargs)
-            if self._active:  # after detach() somebody may still hold this function
-                self._guard(conn)
-            return conn
-
-        return _connect_gen
-
-    def _guard(self, conn: Any) -> None:
+    def _guard(self, driver: str, conn: Any) -> None:
         """A connection that cannot be guarded is closed in strict mode, and told of otherwise."""
+        if not self._active:  # after detach() somebody may still hold our function
+            return
+        options = {"adopt": False} if driver == "psycopg" else {}
         try:
-            driver.attach(conn, self._installation, adopt=False)
+            fitting(driver).attach(conn, self._installation, **options)
         except ConfigurationError as error:
             if self._installation.policy.mode is Mode.STRICT:
-                conn.pgconn.finish()
+                _CLOSE[driver](conn)
                 raise
             logger.error("%s; its statements are not seen", error)
+
+
+_CLOSE: dict[str, Callable[[Any], None]] = {
+    "psycopg": lambda conn: conn.pgconn.finish(),
+    "psycopg2": lambda conn: conn.close(),
+    "pg8000": lambda conn: conn.close(),
+    "asyncpg": lambda conn: conn.terminate(),
+}
+
+
+class Seam:
+    """One attribute of a driver that is replaced; put back if nobody has replaced it since."""
+
+    def __init__(self, driver: str, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        self.driver = driver
+        self._owner, self._name = owner, name
+        self._original: Any = owner.__dict__[name]
+        self._ours = make(self._original)
+
+    def replace(self) -> None:
+        """Put ours in its place."""
+        setattr(self._owner, self._name, self._ours)
+
+    def restore(self) -> None:
+        """Put the original back."""
+        if self._owner.__dict__[self._name] is self._ours:
+            setattr(self._owner, self._name, self._original)
+
+
+def _seams(guard: Callable[[str, Any], None]) -> Iterator[Seam]:
+    """The seams of the drivers at hand. Raises ModuleNotFoundError if there is none at all."""
+    at_hand = [name for name in GUARDED if name in sys.modules]
+    if "psycopg" not in at_hand:
+        try:
+            import_module("psycopg")
+            at_hand.insert(0, "psycopg")
+        except ModuleNotFoundError:
+            if not at_hand:
+                raise
+    for name in at_hand:
+        yield _MAKERS[name](partial(guard, name))
+
+
+def _psycopg(guard: Guard) -> Seam:
+    from psycopg._connection_base import BaseConnection
+
+    from .psycopg_classes import check_layout
+
+    check_layout()
+
+    def make(original: Any) -> Any:
+        def _connect_gen(cls: Any, *args: Any, **kwargs: Any) -> Any:
+            conn = yield from original.__func__(cls, *args, **kwargs)
+            guard(conn)
+            return conn
+
+        return classmethod(_connect_gen)
+
+    return Seam("psycopg", BaseConnection, "_connect_gen", make)
+
+
+def _psycopg2(guard: Guard) -> Seam:
+    import psycopg2
+
+    from .psycopg2 import guardable
+
+    def make(original: Any) -> Any:
+        def _connect(dsn: Any, connection_factory: Any = None, **kwargs: Any) -> Any:
+            if not any(kwargs.values()):  # asynchronous connections stay as they are
+                connection_factory = guardable(connection_factory)
+            conn = original(dsn, connection_factory=connection_factory, **kwargs)
+            guard(conn)
+            return conn
+
+        return _connect
+
+    return Seam("psycopg2", psycopg2, "_connect", make)
+
+
+def _pg8000(guard: Guard) -> Seam:
+    from pg8000.core import CoreConnection
+
+    from .pg8000_names import remember
+
+    def make(original: Any) -> Any:
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807  # pg8000's
+            original(self, *args, **kwargs)
+            remember(self, original, args, kwargs)
+            guard(self)
+
+        return __init__
+
+    return Seam("pg8000", CoreConnection, "__init__", make)
+
+
+def _asyncpg(guard: Guard) -> Seam:
+    from asyncpg.connection import Connection
+
+    def make(original: Any) -> Any:
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807  # asyncpg's
+            original(self, *args, **kwargs)
+            guard(self)
+
+        return __init__
+
+    return Seam("asyncpg", Connection, "__init__", make)
+
+
+_MAKERS: dict[str, Callable[[Guard], Seam]] = {
+    "psycopg": _psycopg,
+    "psycopg2": _psycopg2,
+    "pg8000": _pg8000,
+    "asyncpg": _asyncpg,
+}

@@ -192,7 +192,7 @@ def _report_named_prepares(conn: Any, guard: Any, pooler: Pooler) -> None:
     level = guard.policy.fallback(rule)
     if level is Level.IGNORE or rule.name in allowed_now():
         return
-    words = {"name": str(conn.prepare_threshold), "pooler": str(pooler)}
+    words = {"name": f"prepare_threshold={conn.prepare_threshold}", "pooler": str(pooler)}
     finding = Finding(
         rule=rule.name,
         what=rule.what.format(**words),

@@ -1,23 +1,41 @@
-"""SQLAlchemy, sync and asyncio, on psycopg: the connections of an engine's pool.
+"""SQLAlchemy, sync and asyncio, on any of its drivers: the connections of an engine's pool.
 
-The engine's own events see neither BEGIN nor COMMIT nor what goes through
-`raw_connection()`; the psycopg guard sees all of it. So the events only put that guard
-on: `connect` (before the dialect's own first statements) for new connections, and
-`checkout` for those that were made before, unless they were found when it was installed.
+The engine's own events see neither BEGIN nor COMMIT nor what goes through `raw_connection()`;
+the guard on the driver's connection sees all of it. So the events only put that guard on:
+`connect` (before the dialect's own first statements) for new connections, and `checkout` for
+those that were made before, unless they were found when it was installed.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from psycopg._connection_base import BaseConnection
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool.base import _ConnectionRecord
 
-from . import psycopg as driver
+from ..errors import ConfigurationError
+from ..poolers.endpoints import Endpoint
+from ..rules.policy import Mode
+from .kinds import fitting
 from .living import living
-from .psycopg_classes import check_layout
+
+logger = logging.getLogger("pgpoolsafe")
+
+FITTINGS = {
+    "psycopg": "psycopg",
+    "psycopg_async": "psycopg",
+    "psycopg2": "psycopg2",
+    "pg8000": "pg8000",
+    "asyncpg": "asyncpg",
+}
+"""By the name of SQLAlchemy's driver, that of the driver whose guard it takes."""
+
+
+def engines(driver: str) -> type[Engines]:
+    """The attachment for engines on a driver."""
+    return {"psycopg2": _Psycopg2, "pg8000": _Pg8000}.get(driver, Engines)
 
 
 class Engines:
@@ -25,16 +43,17 @@ class Engines:
 
     def __init__(self, engine: Engine, installation: Any) -> None:
         self._installation = installation
+        self._driver = fitting(FITTINGS[engine.dialect.driver])
 
     def attach(self) -> None:
         """Guard the connections the engine makes and hands out."""
-        check_layout()
         engine = self._installation.target
+        self._prepare(engine)
         event.listen(engine, "connect", self._connect, insert=True)
         event.listen(engine, "checkout", self._checkout, insert=True)
         for record in living(_ConnectionRecord):
             if record.dbapi_connection is not None and _pool_of(record) is engine.pool:
-                self._guard(record.dbapi_connection)
+                self._found(record)
 
     def detach(self) -> None:
         """Make the engine as it was."""
@@ -42,14 +61,97 @@ class Engines:
         if engine is not None:
             event.remove(engine, "connect", self._connect)
             event.remove(engine, "checkout", self._checkout)
+            self._restore(engine)
+
+    def _prepare(self, engine: Any) -> None:
+        check_layout = getattr(self._driver, "check_layout", None)
+        if check_layout is not None:
+            check_layout()
+
+    def _restore(self, engine: Any) -> None:
+        """Undo what `_prepare` did."""
+
+    def _found(self, record: Any) -> None:
+        """A connection that was made before."""
+        self._guard(record.dbapi_connection)
 
     def _guard(self, dbapi_connection: Any) -> None:
-        driver.attach(of_driver(dbapi_connection), self._installation)
+        self._driver.attach(of_driver(dbapi_connection), self._installation)
 
     def _connect(self, dbapi_connection: Any, record: Any) -> None:
-        driver.attach(of_driver(dbapi_connection), self._installation, adopt=False)
+        # Nobody has a cursor of it yet, so that none has to be looked for.
+        options = {"adopt": False} if hasattr(self._driver, "check_layout") else {}
+        self._driver.attach(of_driver(dbapi_connection), self._installation, **options)
 
     def _checkout(self, dbapi_connection: Any, record: Any, proxy: Any) -> None:
+        self._guard(dbapi_connection)
+
+
+class _Psycopg2(Engines):
+    """psycopg2: connections have to be born as ones that can be guarded.
+
+    Those that were made before are renewed when they are next taken from the pool.
+    """
+
+    def _prepare(self, engine: Any) -> None:
+        event.listen(engine, "do_connect", _ask_for_guardable)
+
+    def _restore(self, engine: Any) -> None:
+        event.remove(engine, "do_connect", _ask_for_guardable)
+
+    def _found(self, record: Any) -> None:
+        if _is_guardable(record.dbapi_connection):
+            super()._found(record)
+            return
+        if record.in_use:
+            logger.warning(
+                "a psycopg2 connection that is in use was opened before install(); what it sends"
+                " is not seen until it is back in its pool"
+            )
+        record.invalidate(soft=True)
+
+    def _connect(self, dbapi_connection: Any, record: Any) -> None:
+        self._guard_or_tell(dbapi_connection)
+
+    def _checkout(self, dbapi_connection: Any, record: Any, proxy: Any) -> None:
+        self._guard_or_tell(dbapi_connection)
+
+    def _guard_or_tell(self, dbapi_connection: Any) -> None:
+        """An engine whose `creator` makes connections of C types: refused in strict mode."""
+        try:
+            self._guard(dbapi_connection)
+        except ConfigurationError as error:
+            if self._installation.policy.mode is Mode.STRICT:
+                raise
+            logger.error("%s; its statements are not seen", error)
+
+
+def _ask_for_guardable(dialect: Any, record: Any, cargs: Any, cparams: Any) -> None:
+    from .psycopg2 import guardable
+
+    cparams["connection_factory"] = guardable(cparams.get("connection_factory"))
+
+
+def _is_guardable(dbapi_connection: Any) -> bool:
+    from .psycopg2 import is_guardable
+
+    return is_guardable(dbapi_connection)
+
+
+class _Pg8000(Engines):
+    """pg8000: its connections forget by what name the host was called; the engine knows."""
+
+    def _guard(self, dbapi_connection: Any) -> None:
+        from .pg8000_names import ENDPOINT
+
+        url = self._installation.target.url
+        if url.host:
+            dbapi_connection.__dict__[ENDPOINT] = Endpoint(
+                url.host, url.port or 5432, url.username or "", url.database or ""
+            )
+        super()._guard(dbapi_connection)
+
+    def _connect(self, dbapi_connection: Any, record: Any) -> None:
         self._guard(dbapi_connection)
 
 
@@ -57,7 +159,6 @@ def _pool_of(record: Any) -> Any:
     return getattr(record, "_ConnectionRecord__pool", None)
 
 
-def of_driver(dbapi_connection: Any) -> BaseConnection[Any]:
-    """The psycopg connection inside SQLAlchemy's asyncio adapter, or the connection itself."""
-    conn: BaseConnection[Any] = getattr(dbapi_connection, "driver_connection", dbapi_connection)
-    return conn
+def of_driver(dbapi_connection: Any) -> Any:
+    """The connection inside SQLAlchemy's asyncio adapter, or the connection itself."""
+    return getattr(dbapi_connection, "driver_connection", dbapi_connection)

@@ -262,13 +262,14 @@ _ROWS = (
     Rule(
         name="named-prepare",
         title="The driver prepares statements by name and the pooler does not track them",
-        what="the driver keeps named prepared statements (prepare_threshold={name})",
+        what="the driver keeps named prepared statements ({name})",
         why={
             Answer.LEAKS: "{pooler} does not track protocol-level prepared statements: a name may"
             " not exist on the next server connection, or belong to another client's"
             " statement, whose rows then come back without any error",
         },
-        fix="leave prepared='auto', or connect with prepare_threshold=None",
+        fix="leave prepared='auto', or connect with prepare_threshold=None (psycopg) or"
+        " statement_cache_size=0 (asyncpg)",
         levels=(*EVERY_LEVEL, Level.REWRITE),
         default=Level.REWRITE,
         references=("https://www.pgbouncer.org/config.html#max_prepared_statements",),

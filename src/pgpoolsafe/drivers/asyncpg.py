@@ -1,0 +1,272 @@
+"""asyncpg: its connections, guarded where they send.
+
+Everything that asyncpg sends passes a few coroutines of the protocol object behind its
+connection, whatever the user holds: a connection, one that a pool has lent, a cursor, a
+prepared statement. That object is given a subclass made on the fly; the connection itself is
+left alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable
+from types import FrameType
+from typing import Any
+
+import asyncpg
+from asyncpg.exceptions import PostgresError
+
+from ..effects import PLAIN
+from ..errors import ConfigurationError
+from .asyncpg_statements import Statements, named_again
+from .asyncpg_wire import Own, Wire, asked
+from .batches import worst
+from .fitting import Fitting
+from .meeting import meet
+from .seat import ATTRIBUTE, RETIRED, Seat
+from .steps import command, statement
+from .wire import Ask, End, Order, run_async
+
+LAYOUT = (
+    "query",
+    "prepare",
+    "bind",
+    "bind_execute",
+    "bind_execute_many",
+    "copy_in",
+    "copy_out",
+    "close_statement",
+    "is_in_transaction",
+    "get_settings",
+    "get_server_pid",
+)
+"""The methods of asyncpg's protocol object that the guard overrides or calls."""
+
+
+class _Fitting(Fitting):
+    def carrier(self, conn: Any) -> Any:
+        return conn._protocol
+
+    def check(self, conn: Any) -> None:
+        missing = [name for name in LAYOUT if not hasattr(conn._protocol, name)]
+        if missing or not hasattr(conn._protocol, "__dict__"):
+            lacks = ", ".join(missing) or "a protocol object that can be changed"
+            raise ConfigurationError(
+                f"asyncpg {asyncpg.__version__} is not supported: it has no {lacks}"
+            )
+
+    def note(self, conn: Any) -> Own:
+        return Own(conn)
+
+    def give_back(self, conn: Any, seat: Seat) -> None:
+        named_again(conn, seat.own.statements)
+        if seat.own.caps is not None:
+            conn._server_caps, seat.own.caps = seat.own.caps, None
+
+
+# the protocol object
+
+
+def _overrides(cls: Any) -> dict[str, Any]:
+    return {
+        "query": _query_override(cls),
+        "prepare": _prepare_override(cls),
+        "bind": _bound_override(cls, "bind"),
+        "bind_execute": _bound_override(cls, "bind_execute"),
+        "bind_execute_many": _many_override(cls),
+        "copy_in": _copy_override(cls, "copy_in"),
+        "copy_out": _copy_override(cls, "copy_out"),
+        "close_statement": _close_override(cls),
+        "_pgpoolsafe_base": cls,
+    }
+
+
+def _seat_of(protocol: Any) -> Seat:
+    seat: Seat = getattr(protocol, ATTRIBUTE, RETIRED)
+    return seat
+
+
+def _query_override(cls: Any) -> Any:
+    async def query(self: Any, query: Any, timeout: Any) -> Any:
+        seat = _seat_of(self)
+        sent: list[str] = []
+
+        async def send(text: str) -> Any:
+            sent.append(text)
+            return await cls.query(self, text, timeout)
+
+        status = await _guarded(self, seat, query, None, send)
+        if sent == [query]:
+            return status
+        return _status_of(seat, query, status) if sent else "ROLLBACK"
+
+    return query
+
+
+def _status_of(seat: Seat, query: str, status: str) -> str:
+    """RESET was sent as SET LOCAL … TO DEFAULT: the answer is still that of RESET."""
+    statements = seat.guard.read(query).statements
+    return "RESET" if [one.command for one in statements] == ["RESET"] else status
+
+
+def _prepare_override(cls: Any) -> Any:
+    async def prepare(self: Any, stmt_name: str, query: Any, timeout: Any, **options: Any) -> Any:
+        seat = _seat_of(self)
+        if seat is RETIRED or seat.own.busy or not isinstance(query, str):
+            return await cls.prepare(self, stmt_name, query, timeout, **options)
+        if not seat.met:
+            await _meet(self, seat)
+        return await seat.own.statements.prepare(self, seat, stmt_name, query, timeout, options)
+
+    return prepare
+
+
+def _bound_override(cls: Any, name: str) -> Any:
+    send = getattr(cls, name)
+
+    async def bound(self: Any, state: Any, args: Any, *rest: Any, **named: Any) -> Any:
+        seat = _seat_of(self)
+        if seat is RETIRED:
+            return await send(self, state, args, *rest, **named)
+        statements: Statements = seat.own.statements
+
+        async def send_text(wanted: str) -> Any:
+            now = await statements.ready(self, state, wanted, is_portal=name == "bind")
+            return await send(self, now, args, *rest, **named)
+
+        return await _guarded(self, seat, statements.text_of(state), args, send_text)
+
+    return bound
+
+
+def _many_override(cls: Any) -> Any:
+    async def bind_execute_many(self: Any, state: Any, args: Any, *rest: Any, **named: Any) -> Any:
+        seat = _seat_of(self)
+        if seat is RETIRED:
+            return await cls.bind_execute_many(self, state, args, *rest, **named)
+        statements: Statements = seat.own.statements
+        text = statements.text_of(state)
+        reading = seat.guard.read(text)
+        rows = list(args) if reading.bound else args
+
+        async def send(wanted: str) -> Any:
+            now = await statements.ready(self, state, wanted)
+            return await cls.bind_execute_many(self, now, rows, *rest, **named)
+
+        params = worst(reading, rows) if reading.bound else None
+        return await _guarded(self, seat, text, params, send)
+
+    return bind_execute_many
+
+
+def _copy_override(cls: Any, name: str) -> Any:
+    copy = getattr(cls, name)
+
+    async def copying(self: Any, copy_stmt: Any, *args: Any, **kwargs: Any) -> Any:
+        return await _guarded(
+            self,
+            _seat_of(self),
+            copy_stmt,
+            None,
+            lambda text: copy(self, text, *args, **kwargs),
+        )
+
+    return copying
+
+
+def _close_override(cls: Any) -> Any:
+    async def close_statement(self: Any, state: Any, timeout: Any) -> Any:
+        seat = _seat_of(self)
+        if seat is not RETIRED and seat.own.statements.is_off:
+            # Wherever it was prepared: the next server connection may have one of that name
+            # which is another client's.
+            state.mark_closed()
+            return None
+        return await cls.close_statement(self, state, timeout)
+
+    return close_statement
+
+
+# one text
+
+Send = Callable[[str], Awaitable[Any]]
+
+
+async def _guarded(protocol: Any, seat: Seat, text: Any, params: Any, send: Send) -> Any:
+    """Send a text that may have to be judged; `send` takes what is sent in the end."""
+    own: Own = seat.own
+    try:
+        if text.__class__ is str and seat.known(text) is PLAIN:
+            return await send(text)
+        conn = own.conn() if seat is not RETIRED else None
+        if conn is None or own.busy or conn.is_closed() or not isinstance(text, str):
+            return await send(text)  # asyncpg says so in its own words
+        return await _judged(protocol, conn, seat, text, params, send)
+    except PostgresError:
+        if seat is not RETIRED:
+            own.failed = protocol.is_in_transaction()
+        raise
+
+
+async def _judged(protocol: Any, conn: Any, seat: Seat, text: str, params: Any, send: Send) -> Any:
+    own: Own = seat.own
+
+    async def perform(order: Order) -> Any:
+        if isinstance(order, Ask):
+            return await asked(protocol, order.sql)
+        if isinstance(order, End):
+            return await _end(protocol, own, order.text)
+        return await send(text if order.text is None else order.text)
+
+    wire = Wire(protocol, own)
+    # What a pool sends when a connection comes back to it.
+    judge = command if text == conn._reset_query else statement
+    own.busy = True
+    try:
+        result = await run_async(judge(seat, wire, text, params, masked=_is_masked()), perform)
+    finally:
+        own.busy = False
+    # What succeeds in an aborted transaction is its end, ROLLBACK TO, or nothing at all.
+    own.failed = own.failed and wire.in_block and not text.strip(" ;")
+    return result
+
+
+async def _meet(protocol: Any, seat: Seat) -> None:
+    own: Own = seat.own
+
+    async def perform(order: Order) -> Any:
+        return await asked(protocol, order.sql) if isinstance(order, Ask) else None
+
+    own.busy = True
+    try:
+        await run_async(meet(seat, Wire(protocol, own)), perform)
+    finally:
+        own.busy = False
+
+
+async def _end(protocol: Any, own: Own, text: str) -> None:
+    try:
+        await protocol._pgpoolsafe_base.query(protocol, text, None)
+    except PostgresError:
+        # What follows the ROLLBACK may find nothing to release.
+        if protocol.is_in_transaction():
+            raise
+    own.failed = False
+
+
+def _is_masked() -> bool:
+    """Whether an exception is on its way, or may be: SQLAlchemy's code runs elsewhere.
+
+    Its greenlet awaits us from a coroutine of its own, where its exception does not show.
+    """
+    if sys.exc_info()[1] is not None:
+        return True
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "greenlet_spawn":
+            return True
+        frame = frame.f_back
+    return False
+
+
+FITTING = _Fitting(_overrides)

@@ -1,0 +1,255 @@
+"""pg8000: its connections, guarded where they send.
+
+Everything that pg8000 sends passes three methods of its connection, so its cursors, `run()` of
+the native connection and the commits all do. Its BEGIN is held back until the statement it is
+for has been judged, so that a refusal leaves no transaction open.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pg8000 import core
+from pg8000.exceptions import DatabaseError, InterfaceError
+
+from ..effects import PLAIN
+from ..errors import ConfigurationError
+from ..poolers.endpoints import Endpoint
+from ..poolers.probe import PROBED_PARAMETERS, Greeting
+from ..rules.policy import Mode, Prepared
+from . import pg8000_names as names
+from .fitting import Fitting
+from .seat import ATTRIBUTE, RETIRED, Seat
+from .steps import statement
+from .wire import Ask, End, Order, run
+
+_BEGIN = "begin transaction"
+"""What pg8000 sends by itself before the first statement of a transaction."""
+
+_ENDS = frozenset({"commit", "rollback"})
+
+
+class _Own:
+    """What this module keeps in a seat.
+
+    `begin`: pg8000's BEGIN is held back. `at_once`: the messages of a statement go out as one,
+    for behind a pooler each would be a transaction of its own, on any server connection.
+    """
+
+    __slots__ = ("at_once", "begin", "endpoint")
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.begin = False
+        self.at_once = False
+
+
+class _Fitting(Fitting):
+    def check(self, conn: Any) -> None:
+        missing = [name for name in names.LAYOUT if not hasattr(conn, name)]
+        if missing:
+            raise ConfigurationError(
+                f"pg8000 {core.ver} is not supported: it has no {', '.join(missing)}"
+            )
+
+    def note(self, conn: Any) -> _Own:
+        return _Own(names.endpoint_of(conn))
+
+    def give_back(self, conn: Any, seat: Seat) -> None:
+        seat.own.at_once = False
+        if seat.own.begin:
+            _begin(conn, seat)
+
+
+class _Wire:
+    """What pg8000 knows of a connection."""
+
+    errors: tuple[type[BaseException], ...] = (DatabaseError, InterfaceError)
+
+    def __init__(self, conn: Any, own: _Own) -> None:
+        self._conn = conn
+        self._own = own
+
+    @property
+    def in_block(self) -> bool:
+        return self._conn._transaction_status in (core.IN_TRANSACTION, core.IN_FAILED_TRANSACTION)
+
+    @property
+    def failed(self) -> bool:
+        return bool(self._conn._transaction_status == core.IN_FAILED_TRANSACTION)
+
+    @property
+    def begins(self) -> bool:
+        return self._own.begin
+
+    @property
+    def free(self) -> bool:
+        return not self.in_block
+
+    def greeting(self) -> Greeting:
+        said = names.parameters_of(self._conn)
+        return Greeting(
+            endpoint=self._own.endpoint,
+            backend_pid=names.backend_pid_of(self._conn),
+            parameters={name: said[name] for name in PROBED_PARAMETERS if name in said},
+            server_version=names.version_number(said.get("server_version", "")),
+            local_port=names.port_of(self._conn._usock.getsockname()),
+            dialled_port=self._own.endpoint.port or None,
+            can_close_prepared=False,
+        )
+
+    def met(self, seat: Seat) -> None:
+        """A statement is parsed and run in transactions of their own, unless it goes at once."""
+        policy, pooler = seat.guard.policy, seat.guard.pooler
+        changes = policy.mode in (Mode.WARN, Mode.STRICT) and policy.prepared is not Prepared.LEAVE
+        self._own.at_once = changes and pooler is not None and pooler.shares_sessions
+
+    def is_false(self, result: Any) -> bool:
+        return bool(result.rows == [[False]])
+
+    def sqlstate(self, error: BaseException) -> str | None:
+        fields = error.args[0] if error.args else None
+        return fields.get("C") if isinstance(fields, dict) else None
+
+
+# sending
+
+
+def _overrides(cls: Any) -> dict[str, Any]:
+    return {
+        "execute_simple": _simple_override(cls.execute_simple),
+        "execute_unnamed": _unnamed_override(cls.execute_unnamed),
+        "execute_named": _named_override(cls.execute_named),
+        "_pgpoolsafe_simple": cls.execute_simple,
+    }
+
+
+def _simple_override(send: Any) -> Any:
+    def execute_simple(self: Any, statement: Any) -> Any:
+        seat: Seat = getattr(self, ATTRIBUTE, RETIRED)
+        if statement == _BEGIN and _is_own_begin(self, seat):
+            seat.own.begin = True
+            return core.Context(statement)
+        if statement.__class__ is str and seat.known(statement) is PLAIN:
+            _begin(self, seat)
+            return send(self, statement)
+        return _judged(self, seat, statement, None, lambda text: send(self, text))
+
+    return execute_simple
+
+
+def _is_own_begin(conn: Any, seat: Seat) -> bool:
+    is_due = not getattr(conn, "autocommit", True) and not conn._in_transaction
+    return is_due and seat is not RETIRED and seat.guard.watching and conn._sock is not None
+
+
+def _unnamed_override(send: Any) -> Any:
+    def execute_unnamed(
+        self: Any, statement: Any, vals: Any = (), oids: Any = (), stream: Any = None
+    ) -> Any:
+        seat: Seat = getattr(self, ATTRIBUTE, RETIRED)
+
+        def send_text(text: str) -> Any:
+            if seat is not RETIRED and seat.own.at_once and not self._in_transaction:
+                return _at_once(self, text, vals, oids, stream)
+            return send(self, text, vals=vals, oids=oids, stream=stream)
+
+        if statement.__class__ is str and seat.known(statement) is PLAIN:
+            _begin(self, seat)
+            return send_text(statement)
+        if statement in _ENDS and seat.rests:
+            seat.guard.books.in_block = False
+            return send_text(statement)
+        return _judged(self, seat, statement, vals, send_text)
+
+    return execute_unnamed
+
+
+def _named_override(send: Any) -> Any:
+    def execute_named(
+        self: Any, name: Any, params: Any, columns: Any, input_funcs: Any, statement: Any
+    ) -> Any:
+        seat: Seat = getattr(self, ATTRIBUTE, RETIRED)
+
+        def send_prepared(_: str) -> Any:
+            return send(self, name, params, columns, input_funcs, statement)
+
+        if statement.__class__ is str and seat.known(statement) is PLAIN:
+            _begin(self, seat)
+            return send_prepared(statement)
+        return _judged(self, seat, statement, params, send_prepared, editable=False)
+
+    return execute_named
+
+
+def _begin(conn: Any, seat: Seat) -> None:
+    """Send the BEGIN that was held back."""
+    if seat is not RETIRED and seat.own.begin:
+        seat.own.begin = False
+        conn._pgpoolsafe_simple(_BEGIN)
+
+
+def _judged(
+    conn: Any,
+    seat: Seat,
+    text: str,
+    params: Any,
+    send: Callable[[str], Any],
+    *,
+    editable: bool = True,
+) -> Any:
+    if conn._sock is None or seat is RETIRED or not isinstance(text, str):
+        return send(text)  # pg8000 says so in its own words
+
+    def perform(order: Order) -> Any:
+        if isinstance(order, Ask):
+            return _asked(conn, order.sql)
+        if isinstance(order, End):
+            return _end(conn, order.text)
+        _begin(conn, seat)
+        return send(text if order.text is None else order.text)
+
+    masked = sys.exc_info()[1] is not None
+    steps = statement(seat, _Wire(conn, seat.own), text, params, editable=editable, masked=masked)
+    try:
+        return run(steps, perform)
+    finally:
+        seat.own.begin = False
+
+
+def _asked(conn: Any, question: str) -> list[str | None]:
+    rows = conn._pgpoolsafe_simple(question).rows or [[]]
+    return [None if value is None else str(value) for value in rows[0]]
+
+
+def _end(conn: Any, text: str) -> None:
+    try:
+        conn._pgpoolsafe_simple(text)
+    except DatabaseError:
+        # What follows the ROLLBACK may find nothing to release.
+        if conn._in_transaction:
+            raise
+
+
+def _at_once(conn: Any, text: str, vals: Any, oids: Any, stream: Any) -> Any:
+    """As `execute_unnamed`, with one Sync: one round trip, and one transaction.
+
+    pg8000 sends Sync after Parse and after Bind. In autocommit mode each ends a transaction,
+    so that a pooler may run the next step on another server connection, which knows nothing
+    of the statement.
+    """
+    context = core.Context(text, stream=stream)
+    params = core.make_params(conn.py_types, vals)
+    conn.send_PARSE(core.NULL_BYTE, text, oids)
+    conn.send_DESCRIBE_STATEMENT(core.NULL_BYTE)
+    conn.send_BIND(core.NULL_BYTE, params)
+    conn.send_EXECUTE()
+    core._write(conn._sock, core.SYNC_MSG)
+    core._flush(conn._sock)
+    conn.handle_messages(context)
+    return context
+
+
+FITTING = _Fitting(_overrides)
