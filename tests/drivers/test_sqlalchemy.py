@@ -267,11 +267,6 @@ def test_async_engine_and_its_sync_engine_are_one_target(async_engine: AsyncEngi
     first.uninstall()
 
 
-@pytest.mark.parametrize("address", ["sqlite://", "postgresql+pg8000://h/d"])
-def test_other_engines_are_refused(address: str) -> None:
-    try:
-        engine = sa.create_engine(address)
-    except ModuleNotFoundError:
-        engine = sa.create_engine("sqlite://")
-    with pytest.raises(TypeError, match=r"^pgpoolsafe: cannot guard an engine on "):
-        pgpoolsafe.install(engine)
+def test_other_engines_are_refused() -> None:
+    with pytest.raises(TypeError, match=r"^pgpoolsafe: cannot guard an engine on sqlite\+"):
+        pgpoolsafe.install(sa.create_engine("sqlite://"))

@@ -14,19 +14,17 @@ from typing import Any
 from pg8000 import core
 from pg8000.exceptions import DatabaseError, InterfaceError
 
-from ..effects import PLAIN
+from ..effects import PLAIN, EffectKind
 from ..errors import ConfigurationError
 from ..poolers.endpoints import Endpoint
 from ..poolers.probe import PROBED_PARAMETERS, Greeting
 from ..rules.policy import Mode, Prepared
 from . import pg8000_names as names
 from .fitting import Fitting
+from .pg8000_begin import BEGIN, Characteristics
 from .seat import ATTRIBUTE, RETIRED, Seat
 from .steps import statement
 from .wire import Ask, End, Order, run
-
-_BEGIN = "begin transaction"
-"""What pg8000 sends by itself before the first statement of a transaction."""
 
 _ENDS = frozenset({"commit", "rollback"})
 
@@ -38,12 +36,13 @@ class _Own:
     for behind a pooler each would be a transaction of its own, on any server connection.
     """
 
-    __slots__ = ("at_once", "begin", "endpoint")
+    __slots__ = ("at_once", "begin", "characteristics", "endpoint")
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.begin = False
         self.at_once = False
+        self.characteristics = Characteristics()
 
 
 class _Fitting(Fitting):
@@ -129,15 +128,30 @@ def _overrides(cls: Any) -> dict[str, Any]:
 def _simple_override(send: Any) -> Any:
     def execute_simple(self: Any, statement: Any) -> Any:
         seat: Seat = getattr(self, ATTRIBUTE, RETIRED)
-        if statement == _BEGIN and _is_own_begin(self, seat):
+        if statement == BEGIN and _is_own_begin(self, seat):
             seat.own.begin = True
             return core.Context(statement)
         if statement.__class__ is str and seat.known(statement) is PLAIN:
             _begin(self, seat)
             return send(self, statement)
-        return _judged(self, seat, statement, None, lambda text: send(self, text))
+        text = _without_session_wide(self, seat, statement)
+        return _judged(self, seat, text, None, lambda text: send(self, text))
 
     return execute_simple
+
+
+def _without_session_wide(conn: Any, seat: Seat, text: Any) -> Any:
+    """SET SESSION CHARACTERISTICS in a form that leaves nothing behind.
+
+    It is SQLAlchemy that sends it, whatever the user does, so it goes by no rule's level.
+    """
+    if seat is RETIRED or not isinstance(text, str) or getattr(conn, "autocommit", True):
+        return text
+    guard = seat.guard
+    is_kept = guard.judged_as.answer(EffectKind.SETTING, "default_transaction_isolation").safe
+    if is_kept or not guard.watching or guard.policy.mode is Mode.OBSERVE:
+        return text
+    return seat.own.characteristics.local_form(text) or text
 
 
 def _is_own_begin(conn: Any, seat: Seat) -> bool:
@@ -159,9 +173,10 @@ def _unnamed_override(send: Any) -> Any:
         if statement.__class__ is str and seat.known(statement) is PLAIN:
             _begin(self, seat)
             return send_text(statement)
-        if statement in _ENDS and seat.rests:
+        if statement in _ENDS and seat.rests and seat is not RETIRED:
             seat.guard.books.in_block = False
-            return send_text(statement)
+            wire = _Wire(self, seat.own)
+            return _noting_the_end(wire, seat.own, statement, lambda: send_text(statement))
         return _judged(self, seat, statement, vals, send_text)
 
     return execute_unnamed
@@ -188,7 +203,7 @@ def _begin(conn: Any, seat: Seat) -> None:
     """Send the BEGIN that was held back."""
     if seat is not RETIRED and seat.own.begin:
         seat.own.begin = False
-        conn._pgpoolsafe_simple(_BEGIN)
+        conn._pgpoolsafe_simple(seat.own.characteristics.begin)
 
 
 def _judged(
@@ -212,11 +227,26 @@ def _judged(
         return send(text if order.text is None else order.text)
 
     masked = sys.exc_info()[1] is not None
-    steps = statement(seat, _Wire(conn, seat.own), text, params, editable=editable, masked=masked)
+    wire = _Wire(conn, seat.own)
+    steps = statement(seat, wire, text, params, editable=editable, masked=masked)
     try:
-        return run(steps, perform)
+        return _noting_the_end(wire, seat.own, text, lambda: run(steps, perform))
     finally:
         seat.own.begin = False
+
+
+def _noting_the_end(wire: _Wire, own: _Own, text: str, work: Callable[[], Any]) -> Any:
+    """Do the work; if a transaction ends by it, its characteristics are kept or dropped."""
+    commits = text.strip(" ;").lower() == "commit" and not wire.failed
+    try:
+        result = work()
+    except BaseException:
+        commits = False
+        raise
+    finally:
+        if not wire.in_block:
+            own.characteristics.ended(committed=commits)
+    return result
 
 
 def _asked(conn: Any, question: str) -> list[str | None]:

@@ -163,14 +163,22 @@ def _autocommit(conn: Any, value: bool) -> None:
 
 
 def end(conn: Any, text: str) -> None:
-    """Send what ends the transaction, in one message, and let psycopg2 know that it is over."""
+    """Send what ends the transaction, in one message, and let psycopg2 know that it is over.
+
+    Within a two-phase transaction psycopg2 is left as it is when the server refuses PREPARE
+    TRANSACTION: the program calls tpc_rollback().
+    """
     if text != "ROLLBACK":
-        try:
-            extensions.cursor(conn).execute(text)
-        except psycopg2.Error as error:
-            # What follows the ROLLBACK may find nothing to release.
-            logger.debug("after a transaction that was refused: %s", error)
+        _send(conn, text)
     try:
         extensions.connection.rollback(conn)
-    except psycopg2.ProgrammingError:  # within a two-phase transaction
-        extensions.connection.tpc_rollback(conn)
+    except psycopg2.ProgrammingError:
+        _send(conn, "ROLLBACK")
+
+
+def _send(conn: Any, text: str) -> None:
+    try:
+        extensions.cursor(conn).execute(text)
+    except psycopg2.Error as error:
+        # What follows the ROLLBACK may find nothing to release.
+        logger.debug("after a transaction that was refused: %s", error)

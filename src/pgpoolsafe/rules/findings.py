@@ -133,12 +133,26 @@ def _frames(frame: FrameType | None) -> Iterator[FrameType]:
     greenlet = module.getcurrent() if module else None
     while True:
         while frame is not None:
+            if frame.f_code.co_name == _AWAITS_FOR:
+                yield from _inside(frame)
             yield frame
             frame = frame.f_back
         greenlet = greenlet.parent if greenlet else None
         if greenlet is None:
             return
         frame = greenlet.gr_frame
+
+
+_AWAITS_FOR = "greenlet_spawn"
+"""SQLAlchemy's coroutine that awaits for the sync code in its greenlet `context`."""
+
+
+def _inside(frame: FrameType) -> Iterator[FrameType]:
+    """The frames of the sync code that a coroutine of SQLAlchemy's is awaiting for."""
+    inner = getattr(frame.f_locals.get("context"), "gr_frame", None)
+    while inner is not None:
+        yield inner
+        inner = inner.f_back
 
 
 def is_plumbing(frame: FrameType) -> bool:
