@@ -135,6 +135,7 @@ async def _audit_later(conn: Any) -> list[Finding]:
 
 
 def _judged(conn: Any, stored: StoredCode) -> list[Finding]:
+    from .drivers.known_code import lets_by
     from .drivers.psycopg import seat_of
 
     seat = seat_of(conn)

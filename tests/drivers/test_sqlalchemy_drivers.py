@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm, pool
 
 import pgpoolsafe
-from pgpoolsafe import SessionStateError, SessionStateWarning
+from pgpoolsafe import ConfigurationError, SessionStateError, SessionStateWarning
 from tests.drivers.engines import DRIVERS, Lane, scalar
 from tests.drivers.test_sqlalchemy import (
     HAZARD,
@@ -378,3 +378,33 @@ def test_autocommit_with_parameters_behind_rotation(pooled: Lane) -> None:
     with pgpoolsafe.install(pooled.target) as installation:
         assert pooled.do(statements) == [n % 3 + 1 for n in range(30)]
         assert installation.findings() == []
+
+
+def test_the_databases_own_functions(pooled: Lane) -> None:
+    """audit=True: a function that leaves a setting is found where it is called."""
+
+    def define(engine: sa.Engine) -> None:
+        with engine.begin() as conn:
+            conn.exec_driver_sql(DEFINE)
+
+    pooled.do(define)
+    with pgpoolsafe.install(pooled.target, mode="strict", audit=True):
+        with pytest.raises(SessionStateError, match=r"^session-set: "):
+            pooled.do(core_of("SELECT set_tenant('x \\ y')"))
+    pooled.do(core_of("SELECT 1"))
+
+
+DEFINE = r"""
+CREATE OR REPLACE FUNCTION set_tenant(name text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    -- a backslash \ and a tab	for those that read rows as text
+    PERFORM set_config('app.tenant', name, false);
+    RETURN name;
+END $$
+"""
+
+
+def test_residue_is_for_psycopg(direct: Lane) -> None:
+    with pytest.raises(ConfigurationError, match="psycopg only"):
+        pgpoolsafe.install(direct.target, mode="strict", residue=True)
+    assert direct.do(core) == "x"

@@ -8,7 +8,7 @@ import pytest
 
 from pgpoolsafe import ConfigurationError
 from pgpoolsafe.audit import CodeLocation, findings_in
-from pgpoolsafe.drivers.psycopg_audit import lets_by
+from pgpoolsafe.drivers.known_code import lets_by
 from pgpoolsafe.guard import STAND_IN
 from pgpoolsafe.poolers.answers import Pooler
 from pgpoolsafe.poolers.products import named

@@ -191,12 +191,14 @@ def _close_override(cls: Any) -> Any:
 
 Send = Callable[[str], Awaitable[Any]]
 
+_LEVELS = ("READ COMMITTED", "READ UNCOMMITTED", "REPEATABLE READ", "SERIALIZABLE")
+
 
 async def _guarded(protocol: Any, seat: Seat, text: Any, params: Any, send: Send) -> Any:
     """Send a text that may have to be judged; `send` takes what is sent in the end."""
     own: Own = seat.own
     try:
-        if text.__class__ is str and seat.known(text) is PLAIN:
+        if text.__class__ is str and (seat.known(text) is PLAIN or _passes(seat, text)):
             return await send(text)
         conn = own.conn() if seat is not RETIRED else None
         if conn is None or own.busy or conn.is_closed() or not isinstance(text, str):
@@ -206,6 +208,24 @@ async def _guarded(protocol: Any, seat: Seat, text: Any, params: Any, send: Send
         if seat is not RETIRED:
             own.failed = protocol.is_in_transaction()
         raise
+
+
+def _passes(seat: Seat, text: str) -> bool:
+    """Whether a BEGIN or an end of asyncpg's own needs no look, as in most programs."""
+    books = seat.guard.books
+    if text in _ENDS:
+        if not seat.rests or seat is RETIRED:
+            return False
+        books.in_block = seat.own.failed = False
+        return True
+    if text in _BEGINS and seat.met and not seat.judges_begin:
+        books.in_block, seat.own.failed = True, False
+        return True
+    return False
+
+
+_ENDS = frozenset({"COMMIT;", "ROLLBACK;"})
+_BEGINS = frozenset({"BEGIN;", *(f"BEGIN ISOLATION LEVEL {level};" for level in _LEVELS)})
 
 
 async def _judged(protocol: Any, conn: Any, seat: Seat, text: str, params: Any, send: Send) -> Any:

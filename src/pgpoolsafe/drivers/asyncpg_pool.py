@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .asyncpg import FITTING
+from .fitting import check_policy
 
 
 class Pool:
@@ -21,6 +22,7 @@ class Pool:
 
     def attach(self) -> None:
         """Guard the connections the pool has, in it and lent, and those it makes."""
+        check_policy(self._installation.policy)
         pool = self._installation.target
         installation, users_own = self._installation, pool._init
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import weakref
 from typing import Any
 
@@ -117,5 +118,14 @@ async def asked(protocol: Any, question: str) -> list[str | None]:
 
     base = protocol._pgpoolsafe_base
     await base.copy_out(protocol, f"COPY ({question}) TO STDOUT", take, None)
-    row = b"".join(received).decode().rstrip("\n").split("\t")
-    return [None if value == "\\N" else value for value in row]
+    row = b"".join(received).decode().removesuffix("\n").split("\t")
+    return [None if value == "\\N" else _ESCAPE.sub(_unescaped, value) for value in row]
+
+
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+"""What COPY writes with a backslash (PostgreSQL's documentation, COPY, text format)."""
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return _ESCAPES.get(found[1], found[1])

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..guard import Guard
+from ..rules.policy import Policy
 from .seat import ATTRIBUTE, Seat
 
 Overrides = Callable[[Any], dict[str, Any]]
@@ -136,6 +137,14 @@ class Fitting:
         seat.settle()
 
 
+def check_policy(policy: Policy) -> None:
+    """Refuse what only the guard of psycopg can do."""
+    if policy.checks_residue:
+        raise ConfigurationError(
+            "residue=True looks at the sessions of psycopg only; leave it out on another driver"
+        )
+
+
 class One:
     """The attachment of a single connection."""
 
@@ -145,6 +154,7 @@ class One:
 
     def attach(self) -> None:
         """Guard the connection."""
+        check_policy(self._installation.policy)
         self._fitting.attach(self._installation.target, self._installation)
 
     def detach(self) -> None:

@@ -6,6 +6,7 @@ endpoint, what the greeting shows, and only then a question, outside any transac
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 
@@ -17,6 +18,8 @@ from ..poolers.products import pooler as pooler_named
 from ..rules.allowing import allowed_now
 from ..rules.catalog import RULES, Level
 from ..rules.findings import Finding, caller
+from ..sql.stored import StoredCode, question, stored_code
+from .known_code import reader_of, remembers_code, tell_refusal, wants_code
 from .seat import Seat
 from .wire import Ask, Steps, Wire
 
@@ -43,7 +46,7 @@ def meet(seat: Seat, wire: Wire) -> Steps:
 def _meet(seat: Seat, wire: Wire) -> Steps:
     owner = seat.owners[-1]
     if owner.override is not None:
-        _met(seat, wire, owner.override)
+        yield from _met(seat, wire, owner.override)
         return
     greeting = wire.greeting()
     pooler = first_look(greeting) or _remembered(owner.poolers, greeting)
@@ -55,10 +58,10 @@ def _meet(seat: Seat, wire: Wire) -> Steps:
         answer = yield from _asked(wire)
         pooler = conclude(greeting, answer)
         if answer is None:
-            _met(seat, wire, pooler)
+            yield from _met(seat, wire, pooler)
             return
     owner.poolers[greeting.endpoint] = pooler
-    _met(seat, wire, pooler)
+    yield from _met(seat, wire, pooler)
 
 
 def _remembered(poolers: dict[object, Pooler], greeting: Greeting) -> Pooler | None:
@@ -101,9 +104,26 @@ def report_named_prepares(seat: Seat, setting: str) -> None:
     guard.reporter.report([finding])
 
 
-def _met(seat: Seat, wire: Wire, pooler: Pooler) -> None:
+def _met(seat: Seat, wire: Wire, pooler: Pooler) -> Steps:
     seat.guard.meet(pooler)
     logger.debug("connected to %s: %s", pooler, "; ".join(pooler.evidence))
     wire.met(seat)  # where this raises the connection is not met, so that it raises every time
+    if wants_code(seat):
+        yield from _learn_code(seat, wire)
     seat.met = True
     seat.settle()
+
+
+def _learn_code(seat: Seat, wire: Wire) -> Steps:
+    """Give the guard the database's functions; asked for once for each endpoint."""
+    greeting, readers = wire.greeting(), seat.owners[-1].routines
+    if remembers_code(seat, greeting.endpoint) or not wire.free:
+        return
+    try:
+        row = yield Ask(f"select found::text from ({question(greeting.server_version)}) _(found)")
+        stored = stored_code(json.loads(row[0])) if row and row[0] else StoredCode()
+        readers[greeting.endpoint] = reader_of(stored, seat.guard)
+    except wire.errors as error:
+        readers[greeting.endpoint] = None
+        tell_refusal(error)
+    remembers_code(seat, greeting.endpoint)

@@ -7,8 +7,6 @@ prepared statement is left.
 from __future__ import annotations
 
 import json
-import logging
-import warnings
 from collections import deque
 from collections.abc import Generator
 from functools import partial
@@ -19,16 +17,8 @@ from psycopg import pq
 from psycopg.errors import error_from_result
 from psycopg.generators import execute, fetch_many, pipeline_communicate
 
-from ..effects import Effect, EffectKind
-from ..errors import SessionStateWarning
-from ..guard import Guard
-from ..rules.catalog import RULES, Level, rule_for
-from ..rules.policy import Policy
-from ..sql.routine_reader import RoutineReader
-from ..sql.routines import Analysis, Lets
 from ..sql.stored import StoredCode, question, stored_code
-
-logger = logging.getLogger("pgpoolsafe")
+from .known_code import reader_of, remembers_code, tell_refusal
 
 Gen = Generator[Any, Any, Any]
 
@@ -64,38 +54,7 @@ def _answers(conn: Any, text: bytes) -> Gen:
     return groups[0]
 
 
-def lets_by(policy: Policy) -> Lets:
-    """Whether an effect is to be left out.
-
-    A `pgpoolsafe: allow` comment in the function's body lets it pass, or it is code that
-    cannot be read, and nobody is to be told of that.
-    """
-    ignores_opaque = policy.level(RULES["opaque-code"]) is Level.IGNORE
-
-    def lets(effect: Effect, allowed: frozenset[str]) -> bool:
-        if effect.kind is EffectKind.OPAQUE_CODE and ignores_opaque:
-            return True
-        rule = rule_for(effect) if allowed and policy.trust_comments else None
-        return rule is not None and (rule.name in allowed or rule.under in allowed)
-
-    return lets
-
-
 # the guard
-
-
-def wants_code(seat: Any) -> bool:
-    """Whether the guard is to know the database's functions."""
-    return bool(seat.guard.policy.audit and seat.guard.watching)
-
-
-def remembers_code(seat: Any, endpoint: Any) -> bool:
-    """Give the guard what its installation knows of the database; whether it knows it."""
-    readers = seat.owners[-1].routines
-    if endpoint not in readers:
-        return False
-    seat.guard.routines = readers[endpoint]
-    return True
 
 
 def learn_code(conn: Any, seat: Any, endpoint: Any) -> Gen:
@@ -106,28 +65,10 @@ def learn_code(conn: Any, seat: Any, endpoint: Any) -> Gen:
     readers = seat.owners[-1].routines
     try:
         stored = yield from ask(conn)
-        readers[endpoint] = _reader(stored, seat.guard)
+        readers[endpoint] = reader_of(stored, seat.guard)
     except psycopg.Error as error:
         if conn.pgconn.status != pq.ConnStatus.OK:
             raise
         readers[endpoint] = None
-        _tell(error)
+        tell_refusal(error)
     remembers_code(seat, endpoint)
-
-
-def _reader(stored: StoredCode, guard: Guard) -> RoutineReader | None:
-    """A reader that knows the database's functions; None where none of them matters."""
-    try:
-        analysis = Analysis(stored, lets_by(guard.policy))
-        analysis.forget_bodies()
-        reader = RoutineReader(analysis)
-    except Exception:  # noqa: BLE001  # logged, and raised again in strict mode
-        guard.own_failure()
-        return None
-    return None if reader.is_empty else reader
-
-
-def _tell(error: psycopg.Error) -> None:
-    message = f"audit=True: the database's functions could not be read ({error})"
-    logger.warning("%s", message)
-    warnings.warn(SessionStateWarning(message), stacklevel=2)

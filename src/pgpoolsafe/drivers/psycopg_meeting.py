@@ -37,7 +37,8 @@ from ..poolers.startup import Reception, received, settings_in
 from ..rules.allowing import allowed_now
 from ..rules.catalog import RULES, Level
 from ..rules.findings import Finding, caller
-from .psycopg_audit import learn_code, remembers_code, wants_code
+from .known_code import remembers_code, wants_code
+from .psycopg_audit import learn_code
 
 logger = logging.getLogger("pgpoolsafe")
 

@@ -18,6 +18,7 @@ from sqlalchemy.pool.base import _ConnectionRecord
 from ..errors import ConfigurationError
 from ..poolers.endpoints import Endpoint
 from ..rules.policy import Mode
+from .fitting import check_policy
 from .kinds import fitting
 from .living import living
 
@@ -43,7 +44,9 @@ class Engines:
 
     def __init__(self, engine: Engine, installation: Any) -> None:
         self._installation = installation
-        self._driver = fitting(FITTINGS[engine.dialect.driver])
+        name = FITTINGS[engine.dialect.driver]
+        self._driver = fitting(name)
+        self._is_psycopg = name == "psycopg"
 
     def attach(self) -> None:
         """Guard the connections the engine makes and hands out."""
@@ -64,9 +67,10 @@ class Engines:
             self._restore(engine)
 
     def _prepare(self, engine: Any) -> None:
-        check_layout = getattr(self._driver, "check_layout", None)
-        if check_layout is not None:
-            check_layout()
+        if self._is_psycopg:
+            self._driver.check_layout()
+        else:
+            check_policy(self._installation.policy)
 
     def _restore(self, engine: Any) -> None:
         """Undo what `_prepare` did."""
@@ -80,7 +84,7 @@ class Engines:
 
     def _connect(self, dbapi_connection: Any, record: Any) -> None:
         # Nobody has a cursor of it yet, so that none has to be looked for.
-        options = {"adopt": False} if hasattr(self._driver, "check_layout") else {}
+        options = {"adopt": False} if self._is_psycopg else {}
         self._driver.attach(of_driver(dbapi_connection), self._installation, **options)
 
     def _checkout(self, dbapi_connection: Any, record: Any, proxy: Any) -> None:
@@ -94,6 +98,7 @@ class _Psycopg2(Engines):
     """
 
     def _prepare(self, engine: Any) -> None:
+        super()._prepare(engine)
         event.listen(engine, "do_connect", _ask_for_guardable)
 
     def _restore(self, engine: Any) -> None:
