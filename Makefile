@@ -49,7 +49,8 @@ format:
 	$(VENV)/bin/ruff format .
 
 # The oldest versions of everything that is guarded: the driver contract holds on them too.
-OLDEST = psycopg==3.2.0 psycopg-binary==3.2.0 psycopg_pool==3.2.0 "sqlalchemy[asyncio]==2.0.0"
+OLDEST = psycopg==3.2.0 psycopg-binary==3.2.0 psycopg_pool==3.2.0 "sqlalchemy[asyncio]==2.0.0" \
+	psycopg2-binary==2.9.5 pg8000==1.30.1 asyncpg==0.29.0
 
 test-oldest:
 	@VENV=.venv-oldest scripts/setup.sh --servers test

@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.servers import PgBouncer, Postgres
 
 Work = Callable[[int], None]
+Clock = Callable[[], int]
 STATEMENT = "SELECT 1"
 
 
@@ -41,22 +42,24 @@ class Pair(NamedTuple):
         return f"{self.bare:12,.0f} {self.added:+12,.0f} {1 + self.added / self.bare:10.3f}"
 
 
-def compare(bare: Work, guarded: Work, *, blocks: int, size: int) -> Pair:
+def compare(
+    bare: Work, guarded: Work, *, blocks: int, size: int, clock: Clock = time.perf_counter_ns
+) -> Pair:
     """Run both in turn, the order swapped from block to block."""
     bare(size), guarded(size)  # warm caches and server connections
     bases, differences = [], []
     for block in range(blocks):
         order = [bare, guarded] if block % 2 else [guarded, bare]
-        spent = {work: _timed(work, size) for work in order}
+        spent = {work: _timed(work, size, clock) for work in order}
         bases.append(spent[bare])
         differences.append(spent[guarded] - spent[bare])
     return Pair(statistics.median(bases), statistics.median(differences))
 
 
-def _timed(work: Work, size: int) -> float:
-    start = time.perf_counter_ns()
+def _timed(work: Work, size: int, clock: Clock) -> float:
+    start = clock()
     work(size)
-    return (time.perf_counter_ns() - start) / size
+    return (clock() - start) / size
 
 
 def on_cursor(conn: psycopg.Connection[tuple[int]]) -> Work:

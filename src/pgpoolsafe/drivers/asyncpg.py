@@ -87,13 +87,21 @@ def _seat_of(protocol: Any) -> Seat:
 
 
 def _query_override(cls: Any) -> Any:
+    send_query = cls.query
+
     async def query(self: Any, query: Any, timeout: Any) -> Any:
-        seat = _seat_of(self)
+        seat: Seat = getattr(self, ATTRIBUTE, RETIRED)
+        if query.__class__ is str and (seat.known(query) is PLAIN or _passes(seat, query)):
+            try:
+                return await send_query(self, query, timeout)
+            except PostgresError:
+                _note_failure(self, seat)
+                raise
         sent: list[str] = []
 
         async def send(text: str) -> Any:
             sent.append(text)
-            return await cls.query(self, text, timeout)
+            return await send_query(self, text, timeout)
 
         status = await _guarded(self, seat, query, None, send)
         if sent == [query]:
@@ -129,12 +137,19 @@ def _bound_override(cls: Any, name: str) -> Any:
         if seat is RETIRED:
             return await send(self, state, args, *rest, **named)
         statements: Statements = seat.own.statements
+        text = statements.text_of(state)
+        if seat.known(text) is PLAIN and not statements.is_off:
+            try:
+                return await send(self, state, args, *rest, **named)
+            except PostgresError:
+                _note_failure(self, seat)
+                raise
 
         async def send_text(wanted: str) -> Any:
             now = await statements.ready(self, state, wanted, is_portal=name == "bind")
             return await send(self, now, args, *rest, **named)
 
-        return await _guarded(self, seat, statements.text_of(state), args, send_text)
+        return await _guarded(self, seat, text, args, send_text)
 
     return bound
 
@@ -205,9 +220,14 @@ async def _guarded(protocol: Any, seat: Seat, text: Any, params: Any, send: Send
             return await send(text)  # asyncpg says so in its own words
         return await _judged(protocol, conn, seat, text, params, send)
     except PostgresError:
-        if seat is not RETIRED:
-            own.failed = protocol.is_in_transaction()
+        _note_failure(protocol, seat)
         raise
+
+
+def _note_failure(protocol: Any, seat: Seat) -> None:
+    """The server has refused something: within a transaction that aborts it."""
+    if seat is not RETIRED:
+        seat.own.failed = protocol.is_in_transaction()
 
 
 def _passes(seat: Seat, text: str) -> bool:

@@ -233,7 +233,7 @@ def _execute_override(send: Any) -> Any:
     def execute(self: Any, query: Any, vars: Any = None) -> Any:  # noqa: A002  # psycopg2's name
         seat: Seat = getattr(self.connection, ATTRIBUTE, RETIRED)
         if query.__class__ is str and seat.known(query) is PLAIN and not self.withhold:
-            return send(self, query, vars)
+            return send(self, query, vars)  # the hot path: no **kwargs, no super()
         prefix = _declaration(self) if self.name is not None else ""
         return _statement(self, query, vars, lambda text: send(self, text, vars), prefix=prefix)
 
@@ -324,6 +324,8 @@ def _cursor_override(cls: Any) -> Any:
         if make is extensions.connection.cursor and not args and "cursor_factory" not in kwargs:
             kwargs["cursor_factory"] = _guarded_factory(self.cursor_factory)
         made = make(self, *args, **kwargs)
+        if _cursors.is_guarded(type(made)):  # born with its class, which is faster
+            return made
         if type(made).__flags__ & _HEAP_TYPE:
             made.__class__ = _cursors.of(type(made))
             return made
