@@ -30,9 +30,10 @@ def install(
 ) -> Installation:
     """Guard a target: what would be lost or leak behind its pooler is told before it is sent.
 
-    target: a SQLAlchemy Engine or AsyncEngine on psycopg, a psycopg Connection or
-        AsyncConnection, a psycopg_pool pool (sync, async, null); None: every psycopg
-        connection that this process opens from now on, by whatever library.
+    target: a SQLAlchemy Engine or AsyncEngine, a connection of psycopg, psycopg2, pg8000 or
+        asyncpg, a pool of psycopg_pool (sync, async, null) or asyncpg; None: every connection
+        that this process opens from now on, by whatever library, on psycopg and on those of
+        the other drivers that are imported.
     mode: "warn" (default), "strict" (raise, on direct connections too), "observe" (log
         only, change nothing), "off".
     rules: level per rule: "ignore", "observe", "warn", "raise", and where the rule has
