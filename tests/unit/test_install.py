@@ -193,8 +193,8 @@ def test_a_connection_that_fails_is_the_users_own_error() -> None:
 # wrong targets and options
 
 EXPECTED = (
-    "; expected a SQLAlchemy Engine or AsyncEngine, a psycopg connection, a psycopg_pool pool, or"
-    " nothing (every psycopg connection from now on)"
+    "; expected a SQLAlchemy Engine or AsyncEngine, a connection of psycopg, psycopg2, pg8000 or"
+    " asyncpg, a pool of psycopg_pool or asyncpg, or nothing (every connection from now on)"
 )
 
 
@@ -225,7 +225,8 @@ def test_an_engine_on_another_database() -> None:
         install(sqlalchemy.create_engine("sqlite://"))
     assert str(caught.value) == (
         "pgpoolsafe: cannot guard an engine on sqlite+pysqlite; expected one of"
-        " postgresql+psycopg, postgresql+psycopg_async"
+        " postgresql+psycopg, postgresql+psycopg_async, postgresql+psycopg2, postgresql+pg8000,"
+        " postgresql+asyncpg"
     )
 
 
