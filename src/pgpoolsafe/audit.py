@@ -135,7 +135,6 @@ async def _audit_later(conn: Any) -> list[Finding]:
 
 
 def _judged(conn: Any, stored: StoredCode) -> list[Finding]:
-    from .drivers.known_code import lets_by
     from .drivers.psycopg import seat_of
 
     seat = seat_of(conn)
@@ -149,7 +148,7 @@ def judged_code(stored: StoredCode, policy: Policy, pooler: Pooler) -> list[Find
 
     `policy`: levels, and whether comments in the code count; its mode does not.
     """
-    from .drivers.psycopg_audit import lets_by
+    from .drivers.known_code import lets_by
 
     # What is looked for on purpose is told in every mode.
     policy = Policy(

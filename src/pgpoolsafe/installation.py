@@ -242,9 +242,7 @@ def _attach(conn: Any, installation: Installation) -> None:
 
 
 def _settle(conn: Any) -> None:
-    from .drivers.psycopg import seat_of
-
-    seat = seat_of(conn)
+    seat = fitting_of(conn).seat_of(conn)
     if seat is not None:
         seat.settle()
 

@@ -18,6 +18,8 @@ from asyncpg.exceptions import PostgresError
 
 from ..effects import PLAIN
 from ..errors import ConfigurationError
+from ..session.settings import NOTHING
+from .asyncpg_settings import bracketed, with_settings
 from .asyncpg_statements import Statements, named_again
 from .asyncpg_wire import Own, Wire, asked
 from .batches import worst
@@ -25,7 +27,7 @@ from .fitting import Fitting
 from .meeting import meet
 from .seat import ATTRIBUTE, RETIRED, Seat
 from .steps import command, statement
-from .wire import Ask, End, Order, run_async
+from .wire import AS_IT_IS, Ask, End, Order, Send, run_async
 
 LAYOUT = (
     "query",
@@ -99,9 +101,9 @@ def _query_override(cls: Any) -> Any:
                 raise
         sent: list[str] = []
 
-        async def send(text: str) -> Any:
-            sent.append(text)
-            return await send_query(self, text, timeout)
+        async def send(text: str, order: Send) -> Any:
+            sent.append(text if not order.travels else order.around(text))
+            return await send_query(self, sent[-1], timeout)
 
         status = await _guarded(self, seat, query, None, send)
         if sent == [query]:
@@ -112,9 +114,18 @@ def _query_override(cls: Any) -> Any:
 
 
 def _status_of(seat: Seat, query: str, status: str) -> str:
-    """RESET was sent as SET LOCAL … TO DEFAULT: the answer is still that of RESET."""
-    statements = seat.guard.read(query).statements
-    return "RESET" if [one.command for one in statements] == ["RESET"] else status
+    """The status of the user's own statement, whatever it was sent as, or what went along."""
+    commands = [one.command for one in seat.guard.read(query).statements]
+    return _STATUS.get(commands[0], status) if len(commands) == 1 else status
+
+
+_STATUS = {
+    "RESET": "RESET",
+    "BEGIN": "BEGIN",
+    "START": "START TRANSACTION",
+    "COMMIT": "COMMIT",
+    "ROLLBACK": "ROLLBACK",
+}
 
 
 def _prepare_override(cls: Any) -> Any:
@@ -124,7 +135,12 @@ def _prepare_override(cls: Any) -> Any:
             return await cls.prepare(self, stmt_name, query, timeout, **options)
         if not seat.met:
             await _meet(self, seat)
-        return await seat.own.statements.prepare(self, seat, stmt_name, query, timeout, options)
+        before = NOTHING if self.is_in_transaction() else seat.guard.in_force
+        return await bracketed(
+            self,
+            before,
+            lambda: seat.own.statements.prepare(self, seat, stmt_name, query, timeout, options),
+        )
 
     return prepare
 
@@ -145,9 +161,12 @@ def _bound_override(cls: Any, name: str) -> Any:
                 _note_failure(self, seat)
                 raise
 
-        async def send_text(wanted: str) -> Any:
-            now = await statements.ready(self, state, wanted, is_portal=name == "bind")
-            return await send(self, now, args, *rest, **named)
+        async def send_text(wanted: str, order: Send) -> Any:
+            async def run() -> Any:
+                now = await statements.ready(self, state, wanted, is_portal=name == "bind")
+                return await send(self, now, args, *rest, **named)
+
+            return await with_settings(self, order, run)
 
         return await _guarded(self, seat, text, args, send_text)
 
@@ -164,12 +183,15 @@ def _many_override(cls: Any) -> Any:
         reading = seat.guard.read(text)
         rows = list(args) if reading.bound else args
 
-        async def send(wanted: str) -> Any:
-            now = await statements.ready(self, state, wanted)
-            return await cls.bind_execute_many(self, now, rows, *rest, **named)
+        async def send(wanted: str, order: Send) -> Any:
+            async def run() -> Any:
+                now = await statements.ready(self, state, wanted)
+                return await cls.bind_execute_many(self, now, rows, *rest, **named)
+
+            return await with_settings(self, order, run)
 
         params = worst(reading, rows) if reading.bound else None
-        return await _guarded(self, seat, text, params, send)
+        return await _guarded(self, seat, text, params, send, rows if reading.bound else ())
 
     return bind_execute_many
 
@@ -183,7 +205,7 @@ def _copy_override(cls: Any, name: str) -> Any:
             _seat_of(self),
             copy_stmt,
             None,
-            lambda text: copy(self, text, *args, **kwargs),
+            lambda text, order: copy(self, order.around(text), *args, **kwargs),
         )
 
     return copying
@@ -204,21 +226,23 @@ def _close_override(cls: Any) -> Any:
 
 # one text
 
-Send = Callable[[str], Awaitable[Any]]
+Sending = Callable[[str, Send], Awaitable[Any]]
 
 _LEVELS = ("READ COMMITTED", "READ UNCOMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 
 
-async def _guarded(protocol: Any, seat: Seat, text: Any, params: Any, send: Send) -> Any:
+async def _guarded(
+    protocol: Any, seat: Seat, text: Any, params: Any, send: Sending, batch: Any = ()
+) -> Any:
     """Send a text that may have to be judged; `send` takes what is sent in the end."""
     own: Own = seat.own
     try:
         if text.__class__ is str and (seat.known(text) is PLAIN or _passes(seat, text)):
-            return await send(text)
+            return await send(text, AS_IT_IS)
         conn = own.conn() if seat is not RETIRED else None
         if conn is None or own.busy or conn.is_closed() or not isinstance(text, str):
-            return await send(text)  # asyncpg says so in its own words
-        return await _judged(protocol, conn, seat, text, params, send)
+            return await send(text, AS_IT_IS)  # asyncpg says so in its own words
+        return await _judged(protocol, conn, seat, text, params, send, batch)
     except PostgresError:
         _note_failure(protocol, seat)
         raise
@@ -238,7 +262,7 @@ def _passes(seat: Seat, text: str) -> bool:
             return False
         books.in_block = seat.own.failed = False
         return True
-    if text in _BEGINS and seat.met and not seat.judges_begin:
+    if text in _BEGINS and seat.met and seat.begins_plainly:
         books.in_block, seat.own.failed = True, False
         return True
     return False
@@ -248,7 +272,9 @@ _ENDS = frozenset({"COMMIT;", "ROLLBACK;"})
 _BEGINS = frozenset({"BEGIN;", *(f"BEGIN ISOLATION LEVEL {level};" for level in _LEVELS)})
 
 
-async def _judged(protocol: Any, conn: Any, seat: Seat, text: str, params: Any, send: Send) -> Any:
+async def _judged(
+    protocol: Any, conn: Any, seat: Seat, text: str, params: Any, send: Sending, batch: Any
+) -> Any:
     own: Own = seat.own
 
     async def perform(order: Order) -> Any:
@@ -256,14 +282,16 @@ async def _judged(protocol: Any, conn: Any, seat: Seat, text: str, params: Any, 
             return await asked(protocol, order.sql)
         if isinstance(order, End):
             return await _end(protocol, own, order.text)
-        return await send(text if order.text is None else order.text)
+        return await send(text if order.text is None else order.text, order)
 
     wire = Wire(protocol, own)
-    # What a pool sends when a connection comes back to it.
-    judge = command if text == conn._reset_query else statement
+    if text == conn._reset_query:  # what a pool sends when a connection comes back to it
+        steps = command(seat, wire, text)
+    else:
+        steps = statement(seat, wire, text, params, batch=batch, masked=_is_masked())
     own.busy = True
     try:
-        result = await run_async(judge(seat, wire, text, params, masked=_is_masked()), perform)
+        result = await run_async(steps, perform)
     finally:
         own.busy = False
     # What succeeds in an aborted transaction is its end, ROLLBACK TO, or nothing at all.

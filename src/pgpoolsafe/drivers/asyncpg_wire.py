@@ -38,6 +38,7 @@ class Wire:
 
     errors: tuple[type[BaseException], ...] = (PostgresError, InterfaceError, OSError, TimeoutError)
     begins = False
+    begin = ""
 
     def __init__(self, protocol: Any, own: Own) -> None:
         self._protocol = protocol

@@ -18,13 +18,15 @@ from ..effects import PLAIN, EffectKind
 from ..errors import ConfigurationError
 from ..poolers.endpoints import Endpoint
 from ..poolers.probe import PROBED_PARAMETERS, Greeting
+from ..rules.catalog import RULES, Level
 from ..rules.policy import Mode, Prepared
 from . import pg8000_names as names
+from . import pg8000_sending as sending
 from .fitting import Fitting
 from .pg8000_begin import BEGIN, Characteristics
 from .seat import ATTRIBUTE, RETIRED, Seat
 from .steps import statement
-from .wire import Ask, End, Order, run
+from .wire import AS_IT_IS, Ask, End, Order, Send, run
 
 _ENDS = frozenset({"commit", "rollback"})
 
@@ -84,6 +86,10 @@ class _Wire:
         return self._own.begin
 
     @property
+    def begin(self) -> str:
+        return self._own.characteristics.begin
+
+    @property
     def free(self) -> bool:
         return not self.in_block
 
@@ -135,7 +141,9 @@ def _simple_override(send: Any) -> Any:
             _begin(self, seat)
             return send(self, statement)
         text = _without_session_wide(self, seat, statement)
-        return _judged(self, seat, text, None, lambda text: send(self, text))
+        return _judged(
+            self, seat, text, None, lambda text, order: sending.simple(self, text, order)
+        )
 
     return execute_simple
 
@@ -151,6 +159,8 @@ def _without_session_wide(conn: Any, seat: Seat, text: Any) -> Any:
     is_kept = guard.judged_as.answer(EffectKind.SETTING, "default_transaction_isolation").safe
     if is_kept or not guard.watching or guard.policy.mode is Mode.OBSERVE:
         return text
+    if guard.carries and guard.policy.level(RULES["session-set"]) is Level.CARRY:
+        return text  # the guard carries it, and says it in each BEGIN
     return seat.own.characteristics.local_form(text) or text
 
 
@@ -167,7 +177,7 @@ def _unnamed_override(send: Any) -> Any:
 
         def send_text(text: str) -> Any:
             if seat is not RETIRED and seat.own.at_once and not self._in_transaction:
-                return _at_once(self, text, vals, oids, stream)
+                return sending.at_once(self, text, vals, oids, stream)
             return send(self, text, vals=vals, oids=oids, stream=stream)
 
         if statement.__class__ is str and seat.known(statement) is PLAIN:
@@ -177,7 +187,15 @@ def _unnamed_override(send: Any) -> Any:
             seat.guard.books.in_block = False
             wire = _Wire(self, seat.own)
             return _noting_the_end(wire, seat.own, statement, lambda: send_text(statement))
-        return _judged(self, seat, statement, vals, send_text)
+        return _judged(
+            self,
+            seat,
+            statement,
+            vals,
+            lambda text, order: sending.extended(
+                self, text, order, vals, oids, stream, lambda: send_text(text)
+            ),
+        )
 
     return execute_unnamed
 
@@ -188,22 +206,23 @@ def _named_override(send: Any) -> Any:
     ) -> Any:
         seat: Seat = getattr(self, ATTRIBUTE, RETIRED)
 
-        def send_prepared(_: str) -> Any:
+        def send_prepared(*_: Any) -> Any:
             return send(self, name, params, columns, input_funcs, statement)
 
         if statement.__class__ is str and seat.known(statement) is PLAIN:
             _begin(self, seat)
-            return send_prepared(statement)
+            return send_prepared()
         return _judged(self, seat, statement, params, send_prepared, editable=False)
 
     return execute_named
 
 
-def _begin(conn: Any, seat: Seat) -> None:
-    """Send the BEGIN that was held back."""
+def _begin(conn: Any, seat: Seat, text: str | None = None) -> None:
+    """Send the BEGIN that was held back, or this one in its place."""
     if seat is not RETIRED and seat.own.begin:
         seat.own.begin = False
-        conn._pgpoolsafe_simple(seat.own.characteristics.begin)
+        sending.begin(conn, text or seat.own.characteristics.begin)
+        seat.guard.books.in_block = True
 
 
 def _judged(
@@ -211,24 +230,24 @@ def _judged(
     seat: Seat,
     text: str,
     params: Any,
-    send: Callable[[str], Any],
+    send: Callable[[str, Send], Any],
     *,
     editable: bool = True,
 ) -> Any:
     if conn._sock is None or seat is RETIRED or not isinstance(text, str):
-        return send(text)  # pg8000 says so in its own words
+        return send(text, AS_IT_IS)  # pg8000 says so in its own words
 
     def perform(order: Order) -> Any:
         if isinstance(order, Ask):
-            return _asked(conn, order.sql)
+            return sending.asked(conn, order.sql)
         if isinstance(order, End):
-            return _end(conn, order.text)
-        _begin(conn, seat)
-        return send(text if order.text is None else order.text)
+            return sending.end(conn, order.text)
+        _begin(conn, seat, order.begin.whole if order.begin else None)
+        return send(text if order.text is None else order.text, order)
 
     masked = sys.exc_info()[1] is not None
     wire = _Wire(conn, seat.own)
-    steps = statement(seat, wire, text, params, editable=editable, masked=masked)
+    steps = statement(seat, wire, text, params, editable=editable, can_add=editable, masked=masked)
     try:
         return _noting_the_end(wire, seat.own, text, lambda: run(steps, perform))
     finally:
@@ -247,39 +266,6 @@ def _noting_the_end(wire: _Wire, own: _Own, text: str, work: Callable[[], Any]) 
         if not wire.in_block:
             own.characteristics.ended(committed=commits)
     return result
-
-
-def _asked(conn: Any, question: str) -> list[str | None]:
-    rows = conn._pgpoolsafe_simple(question).rows or [[]]
-    return [None if value is None else str(value) for value in rows[0]]
-
-
-def _end(conn: Any, text: str) -> None:
-    try:
-        conn._pgpoolsafe_simple(text)
-    except DatabaseError:
-        # What follows the ROLLBACK may find nothing to release.
-        if conn._in_transaction:
-            raise
-
-
-def _at_once(conn: Any, text: str, vals: Any, oids: Any, stream: Any) -> Any:
-    """As `execute_unnamed`, with one Sync: one round trip, and one transaction.
-
-    pg8000 sends Sync after Parse and after Bind. In autocommit mode each ends a transaction,
-    so that a pooler may run the next step on another server connection, which knows nothing
-    of the statement.
-    """
-    context = core.Context(text, stream=stream)
-    params = core.make_params(conn.py_types, vals)
-    conn.send_PARSE(core.NULL_BYTE, text, oids)
-    conn.send_DESCRIBE_STATEMENT(core.NULL_BYTE)
-    conn.send_BIND(core.NULL_BYTE, params)
-    conn.send_EXECUTE()
-    core._write(conn._sock, core.SYNC_MSG)
-    core._flush(conn._sock)
-    conn.handle_messages(context)
-    return context
 
 
 FITTING = _Fitting(_overrides)

@@ -22,12 +22,14 @@ from ..effects import PLAIN
 from ..errors import ConfigurationError
 from ..poolers.endpoints import Endpoint
 from ..poolers.probe import PROBED_PARAMETERS, Greeting
+from ..sql.putting import local_statements
 from . import psycopg2_session as session
 from .batches import worst
 from .fitting import Classes, Fitting
 from .seat import ATTRIBUTE, RETIRED, Seat
 from .steps import command, statement
 from .wire import Ask, End, Order, run
+from .wire import Send as Sending
 
 _HEAP_TYPE = 1 << 9
 """Py_TPFLAGS_HEAPTYPE: the class of such an object can be changed."""
@@ -35,6 +37,7 @@ _HEAP_TYPE = 1 << 9
 _DO = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*do\b", re.IGNORECASE | re.DOTALL)
 
 Send = Callable[[Any], Any]
+Carry = Callable[[Sending], Any]
 
 
 # classes that objects can leave
@@ -106,6 +109,10 @@ class _Wire:
         return not self._conn.autocommit
 
     @property
+    def begin(self) -> str:
+        return session.begin_of(self._conn)
+
+    @property
     def free(self) -> bool:
         status = self._conn.get_transaction_status()
         is_idle = status == extensions.TRANSACTION_STATUS_IDLE
@@ -151,27 +158,58 @@ def _local_port(descriptor: int) -> int | None:
     return address[1] if isinstance(address, tuple) else None
 
 
-def _perform(conn: Any, seat: Seat, query: Any, send: Send) -> Callable[[Order], Any]:
-    """Carry out an order; `send` takes the text of a `Send`, or `query` if it has none."""
+def _perform(conn: Any, seat: Seat, query: Any, send: Carry) -> Callable[[Order], Any]:
+    """Carry out an order; `send` takes a `Send`."""
 
     def perform(order: Order) -> Any:
         if isinstance(order, Ask):
-            return session.ask(conn, order.sql)
+            within = session.ask_within if order.within else session.ask
+            return within(conn, order.sql)
         if isinstance(order, End):
             return session.end(conn, order.text)
         sending, seat.sending = seat.sending, query
         try:
-            return send(order.text)
+            return send(order)
         finally:
             seat.sending = sending
 
     return perform
 
 
+def _head(conn: Any, order: Order) -> list[str]:
+    """What goes before the text: psycopg2's BEGIN itself cannot be added to."""
+    if not isinstance(order, Sending):
+        return []
+    begin, head = order.begin, list(order.head)
+    if begin is None:
+        return head
+    modes = begin.text[len(session.begin_of(conn)) :].strip()
+    first = [f"SET TRANSACTION {modes}"] if modes else []
+    return [*first, *local_statements(begin.after.steps), *head]
+
+
+def _first(conn: Any, head: list[str]) -> None:
+    """Put settings in force in a message of their own, in the transaction that it begins."""
+    if head:
+        extensions.cursor(conn).execute("; ".join(head))
+
+
 def _statement(
-    cursor: Any, query: Any, params: Any, send: Send, *, prefix: str = "", editable: bool = True
+    cursor: Any,
+    query: Any,
+    params: Any,
+    send: Send,
+    *,
+    prefix: str = "",
+    editable: bool = True,
+    merges: bool = True,
+    batch: Any = (),
 ) -> Any:
-    """The long way of one statement; `prefix` is what psycopg2 puts before its text."""
+    """The long way of one statement; `prefix` is what psycopg2 puts before its text.
+
+    `merges`: settings can be written before the text that is sent; otherwise they go first,
+    in a message of their own, and only within a transaction. `batch`: as for `statement`.
+    """
     conn = cursor.connection
     seat: Seat = getattr(conn, ATTRIBUTE, RETIRED)
     text = _text(conn, query)
@@ -179,10 +217,18 @@ def _statement(
         return send(query)
     is_do = params is not None and "%%" in text and _DO.match(text) is not None
     if is_do:  # psycopg2 takes %% for %, and in a body that is format('… %I …')
-        text, editable = text.replace("%%", "%"), False
+        text, editable, merges = text.replace("%%", "%"), False, False
 
-    def send_text(edited: str | None) -> Any:
-        return send(query if edited is None else _like(conn, query, edited[len(prefix) :]))
+    def send_order(order: Sending) -> Any:
+        head = _head(conn, order)
+        if not (head or order.after or order.text is not None):
+            return send(query)
+        body = text[len(prefix) :] if order.text is None else order.text[len(prefix) :]
+        if not merges or (batch and order.begin is not None):
+            _first(conn, head)
+            return send(query if order.text is None else _like(conn, query, body))
+        whole = session.merged(head, body, order.after, doubled=params is not None or bool(batch))
+        return send(_like(conn, query, whole))
 
     with seat.lock:
         steps = statement(
@@ -191,9 +237,11 @@ def _statement(
             prefix + text,
             params,
             editable=editable,
+            can_add=merges,
+            batch=batch,
             masked=sys.exc_info()[1] is not None,
         )
-        return run(steps, _perform(conn, seat, query, send_text))
+        return run(steps, _perform(conn, seat, query, send_order))
 
 
 def _text(conn: Any, query: Any) -> str | None:
@@ -235,7 +283,10 @@ def _execute_override(send: Any) -> Any:
         if query.__class__ is str and seat.known(query) is PLAIN and not self.withhold:
             return send(self, query, vars)  # the hot path: no **kwargs, no super()
         prefix = _declaration(self) if self.name is not None else ""
-        return _statement(self, query, vars, lambda text: send(self, text, vars), prefix=prefix)
+        merges = self.name is None
+        return _statement(
+            self, query, vars, lambda text: send(self, text, vars), prefix=prefix, merges=merges
+        )
 
     return execute
 
@@ -252,9 +303,9 @@ def _executemany_override(send: Any) -> Any:
         if query.__class__ is str and seat.known(query) is PLAIN:
             return send(self, query, vars_list)
         reading = seat.guard.read(_text(self.connection, query) or "")
-        rows = list(vars_list) if reading.bound else vars_list
-        params = worst(reading, rows) if isinstance(rows, list) else None
-        return _statement(self, query, params, lambda text: send(self, text, rows))
+        rows = list(vars_list)
+        params = worst(reading, rows) if reading.bound else None
+        return _statement(self, query, params, lambda text: send(self, text, rows), batch=rows)
 
     return executemany
 
@@ -264,7 +315,9 @@ def _callproc_override(send: Any) -> Any:
         values = list(parameters.values() if isinstance(parameters, dict) else parameters or ())
         text = f"SELECT * FROM {procname}({', '.join(['%s'] * len(values))})"
         arguments = (procname,) if parameters is None else (procname, parameters, *rest)
-        return _statement(self, text, values, lambda _: send(self, *arguments), editable=False)
+        return _statement(
+            self, text, values, lambda _: send(self, *arguments), editable=False, merges=False
+        )
 
     return callproc
 
@@ -279,7 +332,7 @@ def _copy_override(send: Any) -> Any:
 def _copying_override(send: Any) -> Any:
     def copying(self: Any, *args: Any, **kwargs: Any) -> Any:
         # The text is psycopg2's own and plain; what counts is that the pooler is met.
-        return _statement(self, "COPY", None, lambda _: send(self, *args, **kwargs))
+        return _statement(self, "COPY", None, lambda _: send(self, *args, **kwargs), merges=False)
 
     return copying
 
@@ -376,7 +429,7 @@ def _session_text(conn: Any, text: str, send: Callable[[], Any]) -> Any:
     if not seat.guard.watching or conn.closed:
         return send()
     with seat.lock:
-        steps = statement(seat, _Wire(conn), text, editable=False)
+        steps = statement(seat, _Wire(conn), text, editable=False, can_add=False)
         return run(steps, _perform(conn, seat, text, lambda _: send()))
 
 

@@ -8,12 +8,15 @@ text of the next BEGIN, which is local. Observed on 2.9, as its connection_int.c
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import psycopg2
 from psycopg2 import extensions
+
+from ..session.settings import Carried
+from ..sql.putting import local_statements
 
 logger = logging.getLogger("pgpoolsafe")
 
@@ -127,6 +130,32 @@ def _reset(cls: Any, judge: Judge) -> Any:
     return reset
 
 
+# BEGIN, and what goes with a text
+
+
+def begin_of(conn: Any) -> str:
+    """The BEGIN that psycopg2 sends, with what was asked for by set_session()."""
+    level = conn.isolation_level
+    words = ["BEGIN"]
+    if level is not None:
+        words.append(f"ISOLATION LEVEL {_LEVELS[level].upper()}")
+    if conn.readonly is not None:
+        words.append("READ ONLY" if conn.readonly else "READ WRITE")
+    if conn.deferrable is not None:
+        words.append("DEFERRABLE" if conn.deferrable else "NOT DEFERRABLE")
+    return " ".join(words)
+
+
+def merged(head: Sequence[str], text: str, after: Carried, *, doubled: bool) -> str:
+    """Settings and a text as one; `doubled`: psycopg2 will take %% for %."""
+    tail = local_statements(after.steps)
+    body = text.rstrip().rstrip(";") if tail else text
+    ours = [
+        [part.replace("%", "%%") if doubled else part for part in side] for side in (head, tail)
+    ]
+    return "; ".join([*ours[0], body, *ours[1]])
+
+
 # our own messages
 
 
@@ -146,12 +175,17 @@ def ask(conn: Any, question: str) -> list[str | None]:
         _autocommit(conn, False)
 
 
-def _asked(conn: Any, question: str) -> list[str | None]:
+def ask_within(conn: Any, question: str) -> list[str | None]:
+    """The same in the open transaction."""
     cursor = extensions.cursor(conn)
+    cursor.execute(question)
+    row = cursor.fetchone() or ()
+    return [None if value is None else str(value) for value in row]
+
+
+def _asked(conn: Any, question: str) -> list[str | None]:
     try:
-        cursor.execute(question)
-        row = cursor.fetchone() or ()
-        return [None if value is None else str(value) for value in row]
+        return ask_within(conn, question)
     finally:
         if not conn.closed and not conn.autocommit:
             extensions.connection.rollback(conn)

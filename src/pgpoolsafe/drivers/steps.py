@@ -7,15 +7,18 @@ out what they yield.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 from ..effects import DRAWS, PLAIN, Reading
 from ..errors import SessionStateError, SessionStateWarning
 from ..guard import ends_transaction, is_rollback
 from ..plan import Plan
+from ..session.settings import NOTHING
+from ..sql.putting import asking_query
 from .meeting import meet
 from .seat import Seat
-from .wire import AS_IT_IS, End, Send, Steps, Wire
+from .wire import AS_IT_IS, Ask, Begin, End, Send, Steps, Wire
 
 
 def statement(
@@ -25,33 +28,69 @@ def statement(
     params: Any = None,
     *,
     editable: bool = True,
+    can_add: bool = True,
+    batch: Sequence[Any] = (),
     masked: bool = False,
 ) -> Steps:
     """Generator: judge a text before the driver opens its transaction, then send it.
 
-    `params` are its parameters, a sequence or a mapping; `masked`: an exception is on its
-    way, which no error of ours may hide. Returns what the driver returned.
+    `params` are its parameters, a sequence or a mapping, `batch` those of all its executions;
+    `editable`: another text can be sent, `can_add`: and settings along with it, where it is a
+    transaction of its own; `masked`: an exception is on its way, which no error of ours may
+    hide. Returns what the driver returned.
     """
     yield from meet(seat, wire)
     guard = seat.guard
-    reading = guard.read(text) if guard.watching else PLAIN
-    in_block = wire.in_block or wire.begins
-    if seat.judges_begin and wire.begins and not wire.in_block:
-        _report_begin(seat)
-    if not guard.is_wary_of(text):
-        if reading is DRAWS:
-            guard.drew(in_block=in_block)
-        if reading is PLAIN or reading is DRAWS:
-            return (yield AS_IT_IS)
+    reading = guard.read(text) if guard.attends else PLAIN
+    begins = wire.begins and not wire.in_block
+    in_block = wire.in_block or begins
+    if reading in (PLAIN, DRAWS) and not guard.is_wary_of(text):
+        if in_block or not guard.has_settings:
+            return (yield from _plainly(seat, wire, reading, begins=begins))
+        plain = guard.plan_for_plain(text) if can_add else None
+        if plain is not None:
+            return (yield Send(before=plain.before or NOTHING))
     try:
         plan = guard.plan(
-            text, reading, params, in_block=in_block, failed=wire.failed, editable=editable
+            text,
+            reading,
+            params,
+            in_block=in_block,
+            failed=wire.failed,
+            editable=editable,
+            can_add=can_add,
+            can_ask=in_block,
+            batch=batch,
         )
     except (SessionStateError, SessionStateWarning) as error:
         if not ends_transaction(reading):
             raise
         return (yield from _refuse_end(seat, wire, error, reading, masked))
-    return (yield from _carry_out(seat, wire, plan))
+    begin = _begin(seat, wire, plan) if begins else None
+    return (yield from _carry_out(seat, wire, plan, begin))
+
+
+def _plainly(seat: Seat, wire: Wire, reading: Reading, *, begins: bool) -> Steps:
+    """A text that leaves nothing behind, with the BEGIN that the driver sends before it."""
+    guard = seat.guard
+    if reading is DRAWS:
+        guard.drew(in_block=begins or wire.in_block)
+    if not begins:
+        return (yield AS_IT_IS)
+    begin = _begin(seat, wire)
+    result = yield Send(begin=begin)
+    guard.books.in_block = True
+    return result
+
+
+def _begin(seat: Seat, wire: Wire, plan: Plan | None = None) -> Begin:
+    """The driver's BEGIN, and what is to follow it; for a `plan` that was made before."""
+    guard, text = seat.guard, wire.begin
+    if seat.begins_plainly:
+        return Begin(text)
+    begin = guard.plan(text, guard.read(text), in_block=False)
+    (guard.books if plan is None else plan.draft).number = begin.draft.number
+    return Begin(begin.text or text, begin.after or NOTHING)
 
 
 def command(
@@ -70,21 +109,34 @@ def command(
         if not ends_transaction(reading):
             raise
         return (yield from _refuse_end(seat, wire, error, reading, masked))
-    return (yield from _carry_out(seat, wire, plan))
+    return (yield from _carry_out(seat, wire, plan, None))
 
 
-def _carry_out(seat: Seat, wire: Wire, plan: Plan) -> Steps:
+def _carry_out(seat: Seat, wire: Wire, plan: Plan, begin: Begin | None) -> Steps:
     guard = seat.guard
     try:
-        result = yield Send(plan.text)
+        result = yield _order(plan, begin)
+        if plan.ask:
+            guard.told(plan, (yield Ask(asking_query(plan.ask), within=True)))
     except BaseException as error:
         guard.failed(plan, in_block=wire.in_block, sqlstate=wire.sqlstate(error))
+        seat.settle()
         raise
     guard.done(plan, in_block=wire.in_block)
     if plan.question is not None and wire.is_false(result):
         guard.answered_false(plan)
     seat.settle()
     return result
+
+
+def _order(plan: Plan, begin: Begin | None) -> Send:
+    return Send(
+        plan.text,
+        before=plan.before or NOTHING,
+        after=plan.after or NOTHING,
+        alone=plan.before is not None and not plan.before and plan.text is not None,
+        begin=begin,
+    )
 
 
 def _refuse_end(seat: Seat, wire: Wire, error: Exception, reading: Reading, masked: bool) -> Steps:
@@ -94,14 +146,9 @@ def _refuse_end(seat: Seat, wire: Wire, error: Exception, reading: Reading, mask
     """
     undo = seat.guard.undo_text()
     seat.guard.books.end()
+    seat.settle()
     if wire.in_block:
         yield End(undo)
     if not (masked and is_rollback(reading)):
         raise error
     warnings.warn(SessionStateWarning(str(error), getattr(error, "finding", None)), stacklevel=2)
-
-
-def _report_begin(seat: Seat) -> None:
-    """The driver's own BEGIN, where transactions cannot be had."""
-    guard = seat.guard
-    guard.plan("BEGIN", guard.read("BEGIN"), in_block=False, editable=False)

@@ -11,21 +11,68 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..poolers.probe import Greeting
+from ..session.settings import NOTHING, Carried
+from ..sql.putting import local_statements
 from .seat import Seat
 
 
 @dataclass(frozen=True, slots=True)
+class Begin:
+    """The BEGIN that a driver sends by itself, and the settings that follow it."""
+
+    text: str
+    after: Carried = NOTHING
+
+    @property
+    def whole(self) -> str:
+        """As one simple Query."""
+        return "; ".join([self.text, *local_statements(self.after.steps)])
+
+
+@dataclass(frozen=True, slots=True)
 class Send:
-    """Send what the driver was to send; with this text instead, if it is not None."""
+    """Send what the driver was to send; with this text instead, if it is not None.
+
+    Settings may go with it, in the message that carries it: `before`, in its own transaction
+    and in force for it; `after`, behind a BEGIN. `alone`: it has no effect by itself (SET
+    LOCAL), so that something has to stand before it. `begin`: the driver's BEGIN goes first.
+    """
 
     text: str | None = None
+    before: Carried = NOTHING
+    after: Carried = NOTHING
+    alone: bool = False
+    begin: Begin | None = None
+
+    @property
+    def travels(self) -> bool:
+        """Whether anything goes along with the text."""
+        return bool(self.before or self.after or self.alone)
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """What stands before the text, as statements of one simple Query."""
+        modes = self.before.modes
+        first = (f"SET TRANSACTION {' '.join(modes.values())}",) if modes else ()
+        head = (*first, *local_statements(self.before.steps))
+        return head or (("SELECT WHERE false",) if self.alone else ())
+
+    def around(self, text: str) -> str:
+        """The text with all that goes along, as one simple Query."""
+        tail = local_statements(self.after.steps)
+        body = text.rstrip().rstrip(";") if tail else text
+        return "; ".join([*self.head, body, *tail])
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Run a query outside any transaction; its one row of texts comes back."""
+    """Run a query of ours; its one row of texts comes back.
+
+    `within`: in the open transaction; otherwise the connection is free, and stays so.
+    """
 
     sql: str
+    within: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +92,8 @@ class Wire(Protocol):
     """What a driver knows of its connection without a word to the server.
 
     `in_block`, `failed`: the transaction's state; `begins`: the driver opens a block before
-    the next statement; `free`: a question can be asked without touching what is under way.
-    `errors` are the driver's own, as opposed to ours.
+    the next statement, by `begin`; `free`: a question can be asked without touching what is
+    under way. `errors` are the driver's own, as opposed to ours.
     """
 
     errors: tuple[type[BaseException], ...]
@@ -57,6 +104,8 @@ class Wire(Protocol):
     def failed(self) -> bool: ...
     @property
     def begins(self) -> bool: ...
+    @property
+    def begin(self) -> str: ...
     @property
     def free(self) -> bool: ...
 

@@ -1,0 +1,227 @@
+"""Settings that are carried, on psycopg2, pg8000 and asyncpg, behind a PgBouncer that rotates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+import pgpoolsafe
+from tests.drivers.engines import DRIVERS, Lane, scalar
+from tests.servers import PgBouncer
+
+SHOW = "SELECT current_setting('work_mem')"
+WITH_PARAMETER = sa.text("SELECT current_setting(CAST(:name AS text))")
+
+
+@pytest.fixture(params=DRIVERS)
+def lane(request: pytest.FixtureRequest, pgbouncer: PgBouncer) -> Iterator[Lane]:
+    """A guarded engine of one connection."""
+    made = Lane(pgbouncer, request.param, pool_size=1, max_overflow=0)
+    with pgpoolsafe.install(made.target, settings="carry"):
+        yield made
+    made.close()
+
+
+def transaction(engine: sa.Engine, *texts: str) -> list[Any]:
+    """One transaction; the value of each text that has one."""
+    with engine.begin() as conn:
+        return [values(conn.execute(sa.text(text))) for text in texts]
+
+
+def values(result: Any) -> Any:
+    return result.scalar() if result.returns_rows else None
+
+
+def autocommit(engine: sa.Engine, *texts: str) -> list[Any]:
+    """Each text by itself."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        return [values(conn.execute(sa.text(text))) for text in texts]
+
+
+def with_parameters(engine: sa.Engine) -> Any:
+    with engine.begin() as conn:
+        return conn.execute(WITH_PARAMETER, {"name": "work_mem"}).scalar()
+
+
+def with_parameters_in_autocommit(engine: sa.Engine) -> Any:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+        return conn.execute(WITH_PARAMETER, {"name": "work_mem"}).scalar()
+
+
+def simply(engine: sa.Engine) -> Any:
+    return transaction(engine, SHOW)[0]
+
+
+def in_autocommit(engine: sa.Engine) -> Any:
+    return autocommit(engine, SHOW)[0]
+
+
+def in_a_session(engine: sa.Engine) -> Any:
+    with orm.Session(engine) as session:
+        return session.execute(sa.text(SHOW)).scalar()
+
+
+def streaming(engine: sa.Engine) -> Any:
+    with engine.connect().execution_options(stream_results=True) as conn:
+        return conn.execute(sa.text(SHOW)).scalar()
+
+
+def serializable(engine: sa.Engine) -> Any:
+    with engine.connect().execution_options(isolation_level="SERIALIZABLE") as conn:
+        assert scalar(conn, "SHOW transaction_isolation") == "serializable"
+        return scalar(conn, SHOW)
+
+
+def raw(engine: sa.Engine) -> Any:
+    conn = engine.raw_connection()
+    try:
+        cursor = conn.cursor()
+        cursor.execute(SHOW)
+        row = cursor.fetchone()
+        conn.rollback()
+        return row[0] if row else None
+    finally:
+        conn.close()
+
+
+READS: list[Callable[[sa.Engine], Any]] = [
+    simply,
+    in_autocommit,
+    with_parameters,
+    with_parameters_in_autocommit,
+    in_a_session,
+    streaming,
+    serializable,
+    raw,
+]
+
+
+def bystanders(pgbouncer: PgBouncer, name: str = "work_mem") -> set[Any]:
+    """What the other clients find on each of the server connections."""
+    found = set()
+    for pid in pgbouncer.warm():
+        with pgbouncer.only(pid), pgbouncer.connect() as other:
+            row = other.execute(f"SELECT current_setting('{name}', true)").fetchone()
+            found.add(row and row[0])
+    return found
+
+
+@pytest.mark.parametrize("read", READS, ids=[read.__name__ for read in READS])
+@pytest.mark.parametrize("write", [transaction, autocommit])
+def test_in_force_from_then_on(
+    lane: Lane, pgbouncer: PgBouncer, write: Callable[..., Any], read: Callable[[sa.Engine], Any]
+) -> None:
+    lane.do(write, "SET work_mem TO '7MB'")
+    assert [lane.do(read) for _ in range(4)] == ["7MB"] * 4
+    assert bystanders(pgbouncer) == {"4MB"}
+
+
+def test_by_function_and_with_parameters(lane: Lane, pgbouncer: PgBouncer) -> None:
+    def write(engine: sa.Engine) -> Any:
+        query = sa.text("SELECT set_config('app.tenant', CAST(:tenant AS text), false)")
+        with engine.begin() as conn:
+            return conn.execute(query, {"tenant": "it's 100 % \\ new"}).scalar()
+
+    read = "SELECT current_setting('app.tenant', true)"
+    assert lane.do(write) == "it's 100 % \\ new"
+    assert lane.do(transaction, read, read) == ["it's 100 % \\ new"] * 2
+    assert lane.do(autocommit, read, read, read) == ["it's 100 % \\ new"] * 3
+    assert bystanders(pgbouncer, "app.tenant") <= {None, ""}
+
+
+def test_undone_by_rollback_and_by_savepoints(lane: Lane) -> None:
+    def given_up(engine: sa.Engine) -> None:
+        with engine.connect() as conn:
+            conn.execute(sa.text("SET work_mem TO '7MB'"))
+            conn.rollback()
+
+    def half(engine: sa.Engine) -> Any:
+        with engine.begin() as conn:
+            conn.execute(sa.text("SET work_mem TO '8MB'"))
+            nested = conn.begin_nested()
+            conn.execute(sa.text("SET work_mem TO '9MB'"))
+            nested.rollback()
+            return scalar(conn, SHOW)
+
+    lane.do(given_up)
+    assert lane.do(simply) == "4MB"
+    assert lane.do(half) == "8MB"
+    assert lane.do(simply) == "8MB"
+    lane.do(transaction, "RESET work_mem")
+    assert [lane.do(simply), lane.do(in_autocommit)] == ["4MB", "4MB"]
+
+
+def test_what_fails_is_not_kept(lane: Lane) -> None:
+    def failing(engine: sa.Engine, text: str) -> None:
+        with pytest.raises(sa.exc.DBAPIError), engine.begin() as conn:
+            conn.execute(sa.text("SET work_mem TO '7MB'"))
+            conn.execute(sa.text(text))
+
+    lane.do(failing, "SELECT 1/0")
+    lane.do(failing, "SET work_mem TO 'nonsense'")
+    assert lane.do(simply) == "4MB"
+    with pytest.raises(sa.exc.DBAPIError):
+        lane.do(autocommit, "SET work_mem TO 'nonsense'")
+    with pytest.raises(sa.exc.DBAPIError):
+        lane.do(autocommit, "SET work_mem TO '7MB'", "SELECT 1/0")
+    assert [lane.do(in_autocommit), lane.do(simply)] == ["7MB", "7MB"]
+
+
+def test_executemany(lane: Lane, pgbouncer: PgBouncer) -> None:
+    def write(engine: sa.Engine) -> Any:
+        with engine.begin() as conn:
+            conn.execute(sa.text("SET application_name TO 'carried'"))
+        with engine.begin() as conn:
+            conn.execute(sa.text("CREATE TABLE said (n int, name text)"))
+            insert = sa.text("INSERT INTO said VALUES (:n, current_setting('application_name'))")
+            conn.execute(insert, [{"n": 1}, {"n": 2}])
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+            conn.execute(insert, [{"n": 3}, {"n": 4}])
+            return conn.execute(sa.text("SELECT n, name FROM said ORDER BY n")).all()
+
+    try:
+        lane.do(transaction, "SET search_path TO public, pg_catalog")
+        assert lane.do(write) == [(n, "carried") for n in (1, 2, 3, 4)]
+    finally:
+        with pgbouncer.connect(autocommit=True) as conn:
+            conn.execute("DROP TABLE IF EXISTS said")
+
+
+def test_search_path_is_that_of_the_client(lane: Lane, pgbouncer: PgBouncer) -> None:
+    with pgbouncer.connect(autocommit=True) as conn:
+        conn.execute("CREATE SCHEMA one; CREATE TABLE one.here AS SELECT 'one' AS name")
+        conn.execute("CREATE SCHEMA two; CREATE TABLE two.here AS SELECT 2 AS name")
+    try:
+        for schema, found in (("one", "one"), ("two", 2), ("one", "one")):
+            lane.do(transaction, f"SET search_path TO {schema}")
+            read = "SELECT name FROM here"
+            assert lane.do(transaction, read) == [found]
+            assert lane.do(autocommit, read, read) == [found, found]
+    finally:
+        with pgbouncer.connect(autocommit=True) as conn:
+            conn.execute("DROP SCHEMA one CASCADE")
+            conn.execute("DROP SCHEMA two CASCADE")
+
+
+def test_a_block_of_settings(lane: Lane, pgbouncer: PgBouncer) -> None:
+    def inside(engine: sa.Engine) -> list[Any]:
+        with pgpoolsafe.settings(engine, work_mem="9MB"):
+            found = [simply(engine), in_autocommit(engine), with_parameters(engine)]
+        return [*found, simply(engine)]
+
+    lane.do(transaction, "SET work_mem TO '7MB'")
+    assert lane.do(inside) == ["9MB", "9MB", "9MB", "7MB"]
+    assert bystanders(pgbouncer) == {"4MB"}
+
+
+def test_isolation_that_is_set_for_the_session(lane: Lane, pgbouncer: PgBouncer) -> None:
+    lane.do(transaction, "SET default_transaction_isolation TO 'serializable'")
+    lane.do(transaction, "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+    shown = ["SHOW transaction_isolation", "SHOW transaction_read_only"]
+    assert lane.do(transaction, *shown) == ["serializable", "on"]
+    assert lane.do(autocommit, *shown) == ["serializable", "on"]
+    assert bystanders(pgbouncer, "default_transaction_isolation") == {"read committed"}
