@@ -83,7 +83,6 @@ SPECIAL = (
     "SET NAMES 'UTF8'",
     "SET SCHEMA 'two'",
     "SET XML OPTION DOCUMENT",
-    "SET SEED TO 0.5",
     "set Session Statement_Timeout to '33s'",
     'SET "work_mem" TO DEFAULT',
     "/* why */ SET /* not */ lock_timeout = '43s' -- so",
