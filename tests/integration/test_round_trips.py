@@ -16,9 +16,9 @@ from tests.settings_machine.either import Runner, connect, inside, listed, settl
 ASK = "SELECT current_setting('app.user_id', true)"
 MANY = f"{ASK} WHERE %s"
 COPY_OUT = f"COPY ({ASK}) TO STDOUT"
-COPY_IN = "COPY visits FROM STDIN"
+COPY_IN = "COPY public.visits FROM STDIN"
 
-SETTINGS = {"app.user_id": "7", "statement_timeout": "20s", "search_path": '"$user", public'}
+SETTINGS = {"app.user_id": "7", "statement_timeout": "20s", "search_path": "public"}
 
 Work = Callable[[Any], Awaitable[Any]]
 
@@ -188,7 +188,14 @@ class Measured:
         conn = await connect(
             self.tap.dsn(), is_async=is_async, autocommit=True, prepare_threshold=None
         )
-        guard = pgpoolsafe.install(conn, **options) if options else None
+        try:
+            await self._take(conn, sets, options)
+        finally:
+            await settled(conn.close())
+
+    async def _take(self, conn: Any, sets: dict[str, str], options: dict[str, Any]) -> None:
+        if options:
+            pgpoolsafe.install(conn, **options)
         for name, value in sets.items():
             await settled(conn.execute(f"SET {name} = {value!r}"))
         await self.work(conn)
@@ -196,9 +203,6 @@ class Measured:
             self.value = await self.work(conn)
         passed = count.passed
         self.trips = passed.answers["Z"] if self.work in IN_A_PIPELINE else passed.trips
-        if guard:
-            guard.uninstall()
-        await settled(conn.close())
 
 
 WAYS = {

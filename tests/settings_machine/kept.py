@@ -19,7 +19,8 @@ KEPT = (
         (
             ("execute", "plain", "SET statement_timeout = '31s'", None),
             ("stream", "SELECT set_config(%s, %s, false)", ("statement_timeout", "never")),
-        )
+        ),
+        autocommit=False,
     ),
     Program(
         (
@@ -30,7 +31,10 @@ KEPT = (
         )
     ),
     Program((("copy_out", "COPY (SELECT set_config('lock_timeout', '51s', false)) TO STDOUT"),)),
-    Program((("stream", "SELECT set_config(%s, %s, %s)", ("app.user_id", "p1", False)),)),
+    Program(
+        (("stream", "SELECT set_config(%s, %s, %s)", ("app.user_id", "p1", False)), ("commit",)),
+        autocommit=False,
+    ),
     Program((("execute", "binary", "SET statement_timeout = '31s'", None),)),
     Program((("execute", "plain", "SET application_name = 'ours'", None),)),
     Program(

@@ -176,6 +176,8 @@ class Player:
         return self.conn.cursor()
 
     async def _stream(self, text: str, params: Any) -> Noticed:
+        if self.conn.autocommit and self._status() == "IDLE":
+            return ("not streamed",)  # settings do not travel with it, and the guard says so
         return ("rows", await listed(self.conn.cursor().stream(text, params)))
 
     async def _copy_out(self, text: str) -> Noticed:
