@@ -17,13 +17,6 @@ KEPT = (
     ),
     Program(
         (
-            ("execute", "plain", "SET statement_timeout = '31s'", None),
-            ("stream", "SELECT set_config(%s, %s, false)", ("statement_timeout", "never")),
-        ),
-        autocommit=False,
-    ),
-    Program(
-        (
             ("enter", "pipeline"),
             ("execute", "plain", "SELECT set_config(%s, %s, %s)", ("work_mem", "12MB", False)),
             ("execute", "plain", "SELECT %s::int + 1", ("x",)),
@@ -31,10 +24,6 @@ KEPT = (
         )
     ),
     Program((("copy_out", "COPY (SELECT set_config('lock_timeout', '51s', false)) TO STDOUT"),)),
-    Program(
-        (("stream", "SELECT set_config(%s, %s, %s)", ("app.user_id", "p1", False)), ("commit",)),
-        autocommit=False,
-    ),
     Program((("execute", "binary", "SET statement_timeout = '31s'", None),)),
     Program((("execute", "plain", "SET application_name = 'ours'", None),)),
     Program(

@@ -105,7 +105,7 @@ copies = st.one_of(
     st.builds(lambda text: ("copy_out", text), st.sampled_from(values.COPIES_OUT)),
     st.builds(lambda row: ("copy_in", *row), st.sampled_from(values.COPIES_IN)),
     st.builds(lambda row: ("many", *row), st.sampled_from(values.MANY)),
-    st.builds(lambda row: ("stream", *row), st.sampled_from(values.PARAMETERS)),
+    st.builds(lambda row: ("stream", *row), st.sampled_from(values.STREAMED)),
 )
 
 named = st.sampled_from(

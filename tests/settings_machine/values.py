@@ -195,6 +195,9 @@ PARAMETERS = (
 )
 """Statements with bound values."""
 
+STREAMED = tuple(row for row in PARAMETERS if "set_config" not in row[0])
+"""What is sent by stream(), which cannot carry a setting on: the guard says so."""
+
 AT_SYNC = "public.child"
 """In a text: it fails when all is over, which psycopg cannot bear in a pipeline of the user's."""
 
