@@ -76,7 +76,7 @@ def _download(major: int, cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     (cache / ".gitignore").write_text("*\n")
     with tempfile.TemporaryDirectory(prefix="pgpoolsafe-apt-") as place:
-        options = _apt_options(Path(place), release)
+        options = apt_options(Path(place), release)
         for command in (("update",), ("source", "--download-only", package)):
             _run(["apt-get", *options, "-q", *command], cwd=cache)
     found = sorted(cache.glob(f"{package}_*.orig.tar.*"))
@@ -85,7 +85,7 @@ def _download(major: int, cache: Path) -> Path:
     return found[-1]
 
 
-def _apt_options(place: Path, release: str) -> list[str]:
+def apt_options(place: Path, release: str) -> list[str]:
     """An apt of its own, which leaves the machine's lists and settings alone."""
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (place / folder).mkdir(parents=True)

@@ -11,7 +11,8 @@ and assigning the old class back undoes it.
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import psycopg
@@ -23,6 +24,7 @@ from ..guard import Guard
 from ..rules.findings import Finding
 from .psycopg_classes import adopt as adopt_cursor
 from .psycopg_classes import check_layout, guarded_connection, release
+from .psycopg_meeting import recall
 from .psycopg_seat import ATTRIBUTE, Seat
 
 _IN_BLOCK = pq.TransactionStatus.INTRANS
@@ -49,11 +51,10 @@ def attach(
     owner.guards(conn)
     if seat is None:
         check_layout()
-        guarded = guarded_connection(type(conn))
+        dress = _dressing(conn)
         seat = conn.__dict__[ATTRIBUTE] = Seat(Guard(owner.policy, owner.reporter))
-        conn.__class__ = guarded
-        if adopt:
-            _adopt_cursors_of(conn)
+        dress(True, adopt=adopt)
+        seat.dress, seat.dressed = dress, True
     seat.owners.append(owner)
     seat.refused_options.update(refused_options or {})
     _obey(conn, seat)
@@ -69,7 +70,7 @@ def detach(conn: BaseConnection[Any], owner: Any) -> None:
         _obey(conn, seat)
         return
     seat.give_threshold_back(conn)
-    conn.__class__ = type(conn).__mro__[1]
+    release(conn)
     _release_cursors_of(conn)
     del conn.__dict__[ATTRIBUTE]
 
@@ -101,7 +102,30 @@ def _obey(conn: BaseConnection[Any], seat: Seat) -> None:
     seat.guard.books = books
     seat.met = False
     seat.give_threshold_back(conn)
+    seat.redressed = False
     seat.settle()
+    recall(conn, seat)
+
+
+def _dressing(conn: BaseConnection[Any]) -> Callable[..., None]:
+    """What gives a connection its guarded class, and its own where nothing is to be watched.
+
+    So on a direct connection `type(conn)` and `type(cursor)` are what they are without the
+    guard. Keeps no connection alive. Raises ConfigurationError for a class that takes no
+    subclass.
+    """
+    plain, reference = type(conn), weakref.ref(conn)
+    guarded = guarded_connection(plain)
+
+    def dress(needed: bool, *, adopt: bool = True) -> None:
+        found = reference()
+        if found is None:
+            return
+        found.__class__ = guarded if needed else plain
+        if needed and adopt:
+            _adopt_cursors_of(found)
+
+    return dress
 
 
 def _cursors_of(conn: BaseConnection[Any]) -> list[Any]:

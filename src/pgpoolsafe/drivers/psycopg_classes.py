@@ -7,6 +7,7 @@ stand on are listed in `LAYOUT` and checked before a connection is touched.
 
 from __future__ import annotations
 
+import copyreg
 import sys
 from collections.abc import Iterable
 from functools import wraps
@@ -98,6 +99,7 @@ def _subclass(cls: type, overrides: dict[str, Any]) -> type:
         "__doc__": cls.__doc__,
         # No new slot: the layout must stay that of the base for __class__ to change.
         "__slots__": (),
+        "__reduce_ex__": _reduce_override(cls),
         **overrides,
     }
     try:
@@ -108,6 +110,29 @@ def _subclass(cls: type, overrides: dict[str, Any]) -> type:
         ) from error
     _guarded_classes.add(made)
     return made
+
+
+def _reduce_override(cls: Any) -> Any:
+    reduce = cls.__reduce_ex__
+
+    def __reduce_ex__(self: Any, protocol: Any) -> Any:
+        parts = reduce(self, protocol)
+        # A copy is guarded as its original is; pickle writes names, and ours has none.
+        if sys._getframe(1).f_globals.get("__name__") == "copy" or not isinstance(parts, tuple):
+            return parts
+        function, arguments, *rest = parts
+        if function is copyreg.__newobj__:  # which pickle holds to the object's class
+            function = cls.__new__
+        named = tuple(cls if argument is type(self) else argument for argument in arguments)
+        return (function, named, *map(_without_seat, rest))
+
+    return __reduce_ex__
+
+
+def _without_seat(state: Any) -> Any:
+    if isinstance(state, dict):
+        return {name: value for name, value in state.items() if name != ATTRIBUTE}
+    return state
 
 
 def _connection_overrides(cls: Any) -> dict[str, Any]:

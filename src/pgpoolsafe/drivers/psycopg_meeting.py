@@ -37,6 +37,7 @@ from ..poolers.startup import Reception, received, settings_in
 from ..rules.allowing import allowed_now
 from ..rules.catalog import RULES, Level
 from ..rules.findings import Finding, caller
+from ..rules.policy import Mode
 from .known_code import remembers_code, wants_code
 from .psycopg_audit import learn_code
 
@@ -76,7 +77,7 @@ def _meet_now(conn: Any, seat: Any) -> bool:
         _met(conn, seat, owner.override)
         return bool(seat.met or not is_free(conn))
     greeting = greet(conn)
-    pooler = first_look(greeting) or _remembered(owner.poolers, greeting)
+    pooler = _known(owner.poolers, greeting)
     if pooler is not None:
         owner.poolers[greeting.endpoint] = pooler
         _met(conn, seat, pooler)
@@ -86,6 +87,27 @@ def _meet_now(conn: Any, seat: Any) -> bool:
         seat.guard.meet(conclude(greeting, None))
         return True
     return False
+
+
+def recall(conn: Any, seat: Any) -> None:
+    """Leave a connection alone at once where its endpoint is known to be nobody's pooler."""
+    guard, owner = seat.guard, seat.owners[-1]
+    if conn.closed or not guard.watching or guard.policy.mode is Mode.STRICT:
+        return
+    try:
+        pooler = owner.override or _known(owner.poolers, greet(conn))
+    except Error:  # it broke meanwhile; its next statement says so
+        return
+    except Exception:  # noqa: BLE001  # logged; it is met at its first statement instead
+        guard.own_failure()
+        return
+    if pooler is not None and not pooler.shares_sessions:
+        _met(conn, seat, pooler)
+
+
+def _known(poolers: Poolers, greeting: Greeting) -> Pooler | None:
+    """What the greeting shows by itself, or what was learnt of the endpoint before."""
+    return first_look(greeting) or _remembered(poolers, greeting)
 
 
 def is_free(conn: Any) -> bool:
@@ -112,7 +134,7 @@ def meet_by_asking(conn: Any, seat: Any) -> Gen:
     if not seat.owners:  # uninstalled by another thread meanwhile
         return
     owner, greeting = seat.owners[-1], greet(conn)
-    if not (owner.override or first_look(greeting) or _remembered(owner.poolers, greeting)):
+    if not (owner.override or _known(owner.poolers, greeting)):
         _met(conn, seat, (yield from _asked(conn, greeting, owner.poolers)))
     if not seat.met:
         yield from learn_code(conn, seat, greeting.endpoint)
@@ -126,7 +148,7 @@ def examine(conn: Any, poolers: Poolers) -> Gen:
     `poolers` is what has been learnt of endpoints; what is learnt now is added to it.
     """
     greeting = greet(conn)
-    pooler = first_look(greeting) or _remembered(poolers, greeting)
+    pooler = _known(poolers, greeting)
     if pooler is not None:
         poolers[greeting.endpoint] = pooler
         return pooler

@@ -30,11 +30,15 @@ class Seat:
     prepare_threshold while named prepared statements are kept off. `refused`: an end of a
     transaction was refused, so that a cursor WITH HOLD may be gone. `watch`: set where
     strict mode is to find what hidden code leaves in the session. `refused_options`: the
-    settings that were taken out of its options, because they were refused with them.
+    settings that were taken out of its options, because they were refused with them. `dress`
+    gives the connection its guarded class, or its own where there is nothing to do; `dressed`
+    says which it has, `redressed` that it had its own in between.
     """
 
     __slots__ = (
         "blocks",
+        "dress",
+        "dressed",
         "guard",
         "holds_threshold",
         "known",
@@ -42,6 +46,7 @@ class Seat:
         "met",
         "owners",
         "passes_begin",
+        "redressed",
         "refused",
         "refused_options",
         "threshold",
@@ -61,6 +66,8 @@ class Seat:
         self.maker: int | None = None
         self.watch: Watch | None = None
         self.known: Callable[[str], Reading | None] = _ask
+        self.dressed = self.redressed = False
+        self.dress: Callable[[bool], None] = _as_it_is
 
     def enter(self, block: Carried) -> None:
         """A `settings()` block on the connection begins."""
@@ -95,6 +102,14 @@ class Seat:
             # The name of a temporary relation that was left makes any text worth a look.
             self.known = self._unless_named if self.guard.books.kept else self.guard.known
         self.passes_begin = self.guard.judged_as.mode is not PoolMode.STATEMENT
+        self._dress()
+
+    def _dress(self) -> None:
+        # Once is enough: to find the cursors that it made meanwhile costs a walk of the heap.
+        needed = self.redressed or self.known is not _nothing_to_do or self.holds_threshold
+        if needed is not self.dressed:
+            self.dressed = self.redressed = needed
+            self.dress(needed)
 
     def _in_block(self, text: str) -> Reading | None:
         return self._unless_named(text) if self.guard.books.in_block else None
@@ -142,6 +157,10 @@ def _ask(text: str) -> Reading | None:
 def _nothing_to_do(text: str) -> Reading | None:
     """Where nothing is watched, every text is plain."""
     return PLAIN
+
+
+def _as_it_is(needed: bool) -> None:
+    """Where no connection is to change its class."""
 
 
 def _retired() -> Seat:

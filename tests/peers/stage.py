@@ -1,0 +1,85 @@
+"""The servers that a suite meets: PostgreSQL itself, and PgBouncer before it, in rotation."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.servers import PgBouncer, Postgres
+from tests.servers.debian import release
+from tests.servers.pgbouncer import TRACKS_PREPARED
+
+from .suites import DATABASE, USER
+
+SETTINGS = {
+    "log_statement": "none",
+    "max_prepared_transactions": "100",
+    "max_connections": "300",
+    "shared_buffers": "128MB",
+}
+EXTENSIONS = ("hstore", "citext")
+SCHEMAS = ("test_schema", "test_schema_2")
+
+POOL_SIZE = 10
+"""Enough for the tests that hold several transactions open, and always handed out in turn."""
+
+TRACKED = 200
+"""`max_prepared_statements`, as it is by default since PgBouncer 1.24."""
+
+PLACES = ("direct", "untracked", "tracked")
+"""Where a suite is run: without a pooler, and behind one that does not, and does, bring the
+protocol-level prepared statements of a client along."""
+
+
+class Stage:
+    """The servers, started when they are asked for. A context manager; raises ServerMissing."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._postgres: Postgres | None = None
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def at(self, place: str) -> Postgres | PgBouncer:
+        """A server of that place, with a fresh database behind it."""
+        postgres = self._fresh()
+        if place == "direct":
+            return postgres
+        pgbouncer = self._stack.enter_context(_pgbouncer(postgres, place))
+        pgbouncer.warm(USER)
+        return pgbouncer
+
+    def _fresh(self) -> Postgres:
+        """Each run has a server of its own: what one leaves behind no other meets."""
+        self._stack.close()
+        postgres = self._stack.enter_context(Postgres(None, **SETTINGS))
+        with postgres.connect("postgres", "postgres", autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {DATABASE}")
+        with postgres.connect("postgres", DATABASE, autocommit=True) as owner:
+            for extension in EXTENSIONS:
+                owner.execute(f"CREATE EXTENSION {extension}")
+            for schema in SCHEMAS:
+                owner.execute(f"CREATE SCHEMA {schema}")
+        return postgres
+
+
+def _pgbouncer(postgres: Postgres, place: str) -> PgBouncer:
+    limit = TRACKED if place == "tracked" else 0
+    own = PgBouncer(postgres, databases=(DATABASE,), pool_size=POOL_SIZE)
+    if not limit or own.version >= TRACKS_PREPARED:
+        own.max_prepared_statements = limit
+        return own
+    # Debian 12 has one that is too old; the lab has a newer one.
+    own.close()
+    return PgBouncer(
+        postgres,
+        databases=(DATABASE,),
+        pool_size=POOL_SIZE,
+        max_prepared_statements=limit,
+        program=Path("/usr/sbin/pgbouncer"),
+        place=release("forky"),
+    )
