@@ -87,7 +87,7 @@ def test_of_two_installations_the_last_decides(postgres: Postgres) -> None:
         with psycopg.connect(postgres.dsn(), autocommit=True) as conn:
             assert is_plain(conn)
             with pgpoolsafe.install(conn, pooler="pgbouncer"):
-                with pytest.warns(SessionStateWarning, match="^listen: "):
+                with pytest.warns(SessionStateWarning, match=r"^listen: "):
                     conn.execute(HAZARD)
             assert is_plain(conn)
 

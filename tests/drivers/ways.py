@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
 
 Way = Callable[[Any], Any]
 AsyncWay = Callable[[Any], Awaitable[Any]]
@@ -99,6 +100,33 @@ def scrolling_cursor(conn: Any) -> Any:
         return cursor.execute(HAZARD).fetchall()
 
 
+def raw_server_cursor(conn: Any) -> Any:
+    query = "SELECT set_config('app.way', $1, $2)"
+    with conn.transaction(), psycopg.RawServerCursor(conn, "way") as cursor:
+        return cursor.execute(query, ["x", False]).fetchall()
+
+
+def plain_sql(conn: Any) -> Any:
+    return conn.execute(sql.SQL(HAZARD)).fetchall()  # type: ignore[arg-type]
+
+
+def identifiers_and_placeholders(conn: Any) -> Any:
+    function = sql.Identifier("pg_catalog", "set_config")
+    query = sql.SQL("SELECT {}('app.way', {}, {})").format(
+        function, sql.Placeholder("value"), sql.Placeholder("local")
+    )
+    return conn.execute(query, {"value": "x", "local": False}).fetchall()
+
+
+def row_factory(conn: Any) -> Any:
+    rows = conn.cursor(row_factory=dict_row).execute(HAZARD).fetchall()
+    return [tuple(row.values()) for row in rows]
+
+
+def stream_by_the_chunk(conn: Any) -> Any:
+    return list(conn.cursor().stream(HAZARD, size=10))
+
+
 def pipeline(conn: Any) -> Any:
     with conn.pipeline():
         cursor = conn.execute(HAZARD)
@@ -133,6 +161,11 @@ WAYS: tuple[Way, ...] = (
     second_of_a_string,
     named_cursor,
     scrolling_cursor,
+    raw_server_cursor,
+    plain_sql,
+    identifiers_and_placeholders,
+    row_factory,
+    stream_by_the_chunk,
     pipeline,
     in_a_transaction,
     in_a_savepoint,
@@ -186,6 +219,32 @@ async def async_named_cursor(conn: Any) -> Any:
         return await cursor.fetchall()
 
 
+async def async_raw_server_cursor(conn: Any) -> Any:
+    query = "SELECT set_config('app.way', $1, $2)"
+    async with conn.transaction(), psycopg.AsyncRawServerCursor(conn, "way") as cursor:
+        await cursor.execute(query, ["x", False])
+        return await cursor.fetchall()
+
+
+async def async_scrolling_cursor(conn: Any) -> Any:
+    async with conn.transaction(), conn.cursor("way", scrollable=True) as cursor:
+        await cursor.execute(HAZARD)
+        return await cursor.fetchall()
+
+
+async def async_composed(conn: Any) -> Any:
+    query = sql.SQL("SELECT set_config({}, {}, false)").format("app.way", "x")
+    return await (await conn.execute(query)).fetchall()
+
+
+async def async_prepared(conn: Any) -> Any:
+    return await (await conn.execute(HAZARD, prepare=True)).fetchall()
+
+
+async def async_binary(conn: Any) -> Any:
+    return await (await conn.cursor(binary=True).execute(HAZARD)).fetchall()
+
+
 async def async_pipeline(conn: Any) -> Any:
     async with conn.pipeline():
         return await (await conn.execute(HAZARD)).fetchall()
@@ -206,6 +265,11 @@ ASYNC_WAYS: tuple[AsyncWay, ...] = (
     async_client_cursor,
     async_raw_cursor,
     async_named_cursor,
+    async_raw_server_cursor,
+    async_scrolling_cursor,
+    async_composed,
+    async_prepared,
+    async_binary,
     async_pipeline,
     async_transaction,
 )

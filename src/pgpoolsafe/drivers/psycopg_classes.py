@@ -55,6 +55,7 @@ LAYOUT: dict[type, tuple[str, ...]] = {
 """The private names of psycopg that the guarded classes override or call."""
 
 _CURSOR_INIT = BaseCursor.__init__.__code__
+_NEW_OBJECT = vars(copyreg)["__newobj__"]
 
 
 def check_layout() -> None:
@@ -115,18 +116,18 @@ def _subclass(cls: type, overrides: dict[str, Any]) -> type:
 def _reduce_override(cls: Any) -> Any:
     reduce = cls.__reduce_ex__
 
-    def __reduce_ex__(self: Any, protocol: Any) -> Any:
+    def reduce_ex(self: Any, protocol: Any) -> Any:
         parts = reduce(self, protocol)
         # A copy is guarded as its original is; pickle writes names, and ours has none.
         if sys._getframe(1).f_globals.get("__name__") == "copy" or not isinstance(parts, tuple):
             return parts
         function, arguments, *rest = parts
-        if function is copyreg.__newobj__:  # which pickle holds to the object's class
+        if function is _NEW_OBJECT:  # which pickle holds to the object's class
             function = cls.__new__
         named = tuple(cls if argument is type(self) else argument for argument in arguments)
         return (function, named, *map(_without_seat, rest))
 
-    return __reduce_ex__
+    return reduce_ex
 
 
 def _without_seat(state: Any) -> Any:

@@ -57,7 +57,7 @@ class Client(ABC):
             pass
 
         class PoisonDumper(Dumper):
-            def dump(self, obj: Any) -> bytes:
+            def dump(self, _: Any) -> bytes:
                 raise error
 
         self.driver_connection.adapters.register_dumper(Poison, PoisonDumper)
@@ -162,7 +162,8 @@ class Driver:
     """A way to the database. `is_async`: many of its clients run as tasks, not in threads.
 
     `connect` opens a connection of the driver itself, which nobody else knows; `wrapped` has
-    the verbs for it, and `socket` gives its file descriptor.
+    the verbs for it, and `socket` gives its file descriptor. `serves_many`: what is opened
+    gives several clients at once; else it is one connection, which many may use in turn.
     """
 
     name: str
@@ -171,6 +172,7 @@ class Driver:
     connect: Callable[[Server], Awaitable[Any]]
     wrapped: Callable[[Any], Client]
     socket: Callable[[Any], int]
+    serves_many: bool = True
 
     async def alone(self, server: Server) -> Any:
         """Such a connection."""
@@ -341,8 +343,8 @@ def async_engine(dialect: str, client: type[Client] = CoreAsync, **of_driver: An
 
 
 DRIVERS = (
-    Driver("psycopg", is_async=False, open=_psycopg, **_SYNC),
-    Driver("psycopg-async", is_async=True, open=_psycopg_async, **_ASYNC),
+    Driver("psycopg", is_async=False, open=_psycopg, serves_many=False, **_SYNC),
+    Driver("psycopg-async", is_async=True, open=_psycopg_async, serves_many=False, **_ASYNC),
     Driver("psycopg_pool", is_async=False, open=_psycopg_pool, **_SYNC),
     Driver("psycopg_pool-async", is_async=True, open=_psycopg_pool_async, **_ASYNC),
     engine("psycopg", **_SYNC),

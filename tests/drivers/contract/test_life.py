@@ -151,6 +151,6 @@ async def test_warnings_as_errors_are_refusals(driver: Driver, pgbouncer: PgBoun
     async with driver.open(pgbouncer) as target:
         with pgpoolsafe.install(target.guarded):
             async with target.client(autocommit=True) as client:
-                with pytest.raises(SessionStateWarning, match="^listen: "):
+                with pytest.raises(SessionStateWarning, match=r"^listen: "):
                     await client.execute("LISTEN x")
                 assert await client.execute("SELECT 1") == [(1,)]

@@ -33,7 +33,7 @@ async def test_seen_once(driver: Driver, postgres: Postgres) -> None:
     async with driver.open(postgres) as target:
         with pgpoolsafe.install(target.guarded, rules=rules, **BEHIND) as installation:
             async with target.client(autocommit=True) as client:
-                with pytest.warns(SessionStateWarning, match="^session-set: "):
+                with pytest.warns(SessionStateWarning, match=r"^session-set: "):
                     rows = await client.execute("SELECT set_config('app.way', 'x', false)")
         assert rows == [("x",)]
         assert [(f.rule, count) for f, count in installation.findings()] == [("session-set", 1)]
@@ -61,7 +61,7 @@ async def test_refused_before_anything_is_sent(driver: Driver, postgres: Postgre
             async with target.client() as client:
                 await end(client)  # what a first use sends is over
                 mark = postgres.log_mark()
-                with pytest.raises(SessionStateError, match="^load-library: "):
+                with pytest.raises(SessionStateError, match=r"^load-library: "):
                     await client.execute("LOAD 'auto_explain'")
                 assert sent(postgres, mark) == []
                 assert await client.execute("SELECT 1") == [(1,)]

@@ -7,7 +7,7 @@ import pytest
 import pgpoolsafe
 from pgpoolsafe import SessionStateError, SessionStateWarning
 from tests.drivers.contract.drivers import Client, Driver
-from tests.servers import PgBouncer, Postgres
+from tests.servers import PgBouncer
 
 TABLE = "CREATE TEMP TABLE t (i int)"
 LOCK = "SELECT pg_advisory_lock(7)"
@@ -94,7 +94,7 @@ async def test_a_block_of_the_drivers_own(driver: Driver, pgbouncer: PgBouncer) 
     async with driver.open(pgbouncer) as target:
         with pgpoolsafe.install(target.guarded, mode="strict"):
             async with target.client() as client:
-                with pytest.raises(SessionStateError, match="^temp-table: "):
+                with pytest.raises(SessionStateError, match=r"^temp-table: "):
                     async with client.transaction():
                         await client.execute(TABLE)
                 async with client.transaction():
@@ -102,15 +102,13 @@ async def test_a_block_of_the_drivers_own(driver: Driver, pgbouncer: PgBouncer) 
                     await client.execute("DROP TABLE t")
 
 
-async def test_the_users_own_error_is_not_masked(
-    driver: Driver, pgbouncer: PgBouncer, postgres: Postgres
-) -> None:
+async def test_the_users_own_error_is_not_masked(driver: Driver, pgbouncer: PgBouncer) -> None:
     """A lock survives the ROLLBACK of the block; that is only warned of."""
     error = ZeroDivisionError("of the user's")
     async with driver.open(pgbouncer) as target:
         with pgpoolsafe.install(target.guarded, mode="strict"):
             async with target.client() as client:
-                with pytest.warns(SessionStateWarning, match="^advisory-lock: "):
+                with pytest.warns(SessionStateWarning, match=r"^advisory-lock: "):
                     with pytest.raises(ZeroDivisionError) as caught:
                         async with client.transaction():
                             await client.execute(LOCK)

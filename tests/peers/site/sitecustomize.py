@@ -25,7 +25,7 @@ class AfterImport(importlib.abc.MetaPathFinder):
     def __init__(self, module):
         self.module = module
 
-    def find_spec(self, fullname, path, target=None):
+    def find_spec(self, fullname, path=None, target=None):  # noqa: ARG002  # as Python calls it
         """The spec that the others find, with a loader that guards afterwards."""
         if fullname != self.module:
             return None
