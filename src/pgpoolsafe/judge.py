@@ -254,7 +254,8 @@ class Trial:
         # carried that is the lesser evil.
         if not in_transaction and (level is Level.REWRITE or not effect.function):
             return False
-        if effect.name in OF_LATER_TRANSACTIONS:  # in this one, a local form would do nothing
+        # In this transaction a local form would do nothing; a bound name is known only here.
+        if _first(key_of(effect, self.params)) in OF_LATER_TRANSACTIONS:
             return False
         self.edits.extend(effect.edits)
         found = self._finding(rule, effect, statement, level)

@@ -150,18 +150,23 @@ def test_bytes_that_are_no_text_are_sent_as_they_are(direct: Conn) -> None:
         direct.execute(b"SET app.x = '\xff'")
 
 
-LATER = [
-    "SET default_transaction_read_only = on",
-    "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+BOUND = ["default_transaction_read_only", "on"]
+LATER: list[tuple[str, Any]] = [
+    ("SET default_transaction_read_only = on", None),
+    ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", None),
+    ("SELECT set_config(%s, %s, false)", BOUND),
+    ("SELECT set_config(%(name)s, 'on', false)", {"name": BOUND[0].upper()}),
 ]
 
 
-@pytest.mark.parametrize("text", LATER)
-def test_what_only_later_transactions_read_is_told(pgbouncer: PgBouncer, text: str) -> None:
+@pytest.mark.parametrize("text,params", LATER, ids=[text for text, _ in LATER])
+def test_what_only_later_transactions_read_is_told(
+    pgbouncer: PgBouncer, text: str, params: Any
+) -> None:
     with psycopg.connect(pgbouncer.dsn()) as conn:
         pgpoolsafe.install(conn, pooler="pgbouncer", settings="local")
         with pytest.warns(SessionStateWarning, match="session-set"):
-            conn.execute(text)
+            conn.execute(text, params)
             conn.commit()
 
 
