@@ -7,7 +7,8 @@ are due now, and the edits that make session-wide settings local.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -58,7 +59,7 @@ class Trial:
 
     `failed`: its transaction is aborted already; `editable`: another text can be sent;
     `judges`: what it leaves behind is of interest; `carrying`: the settings that travel
-    with it, where they do.
+    with it, where they do; `hidden`: the values in the text that no message may show.
     """
 
     text: str
@@ -71,6 +72,7 @@ class Trial:
     editable: bool = True
     judges: bool = True
     carrying: Carrying | None = None
+    hidden: Sequence[str] = ()
     locate: Callable[[], Location | None] = caller
     findings: list[Finding] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
@@ -367,12 +369,12 @@ class Trial:
     def _finding(
         self, rule: Rule, effect: Effect | None, statement: Statement, level: Level
     ) -> Finding:
-        excerpt = shorten(self.text[statement.start : statement.end])
+        excerpt = self._shown(self.text[statement.start : statement.end])
         words = {"pooler": str(self.pooler), "statement": excerpt, "subject": statement.command}
         words["name"] = ", ".join(self.carrying.now.names) if self.carrying is not None else ""
         answer = Answer.LEAKS
         if effect is not None:
-            words["subject"] = subject(effect, statement)
+            words["subject"] = self._shown(subject(effect, statement))
             words["name"] = setting_name(effect)
             words["local"] = self._local_form(effect, statement)
             answer = self.pooler.answer(effect.kind, effect.name)
@@ -393,7 +395,13 @@ class Trial:
             return f"SET LOCAL {effect.name} TO …" if known else "SET LOCAL …"
         start, end = statement.start, statement.end
         moved = [Edit(e.start - start, e.end - start, e.replacement) for e in effect.edits]
-        return shorten(apply(self.text[start:end], moved))
+        return self._shown(apply(self.text[start:end], moved))
+
+    def _shown(self, text: str) -> str:
+        """A text as messages have it: short, and without the values to be hidden."""
+        for value in self.hidden:
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "…", text)
+        return shorten(text)
 
     def _locate(self) -> Location | None:
         if not self._location:

@@ -134,6 +134,29 @@ def test_a_literal_in_an_object_is_a_value(conn: Conn) -> None:
         conn.execute(query.format(sql.Literal("x"), sql.Literal(False)))
 
 
+HIDDEN = [
+    (
+        "SELECT set_config('app.way', {}, false)",
+        "hush'hush",
+        "SELECT set_config('app.way', …, false)",
+    ),
+    ("SET app.way = {}", "hush", "SET app.way = …"),
+    ("SELECT pg_advisory_lock({})", 987654321, "SELECT pg_advisory_lock(…)"),
+    ("SELECT set_config('app.way1', {}, false)", 1, "SELECT set_config('app.way1', …, false)"),
+]
+
+
+@pytest.mark.parametrize("text,value,shown", HIDDEN, ids=[text for text, *_ in HIDDEN])
+def test_a_literal_in_an_object_never_appears(
+    conn: Conn, text: Any, value: Any, shown: str
+) -> None:
+    for composed in (sql.Literal(value), value, sql.SQL("{}").format(value)):
+        with pytest.raises(SessionStateError) as caught:
+            conn.execute(sql.SQL(text).format(composed))
+        assert caught.value.statement == shown
+        assert value == 1 or str(value) not in str(caught.value)  # 1 is in many a line number
+
+
 def test_an_object_in_a_transaction_is_rewritten(direct: Conn) -> None:
     with direct.transaction():
         direct.execute(sql.SQL("SET {} = {}").format(sql.Identifier("app", "way"), "x"))

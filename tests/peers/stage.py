@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from tests.servers import PgBouncer, Postgres
 from tests.servers.debian import release
@@ -11,7 +12,7 @@ from tests.servers.pgbouncer import TRACKS_PREPARED
 
 from .suites import DATABASE, USER
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "log_statement": "none",
     "max_prepared_transactions": "100",
     "max_connections": "300",
@@ -56,7 +57,7 @@ class Stage:
     def _fresh(self) -> Postgres:
         """Each run has a server of its own: what one leaves behind no other meets."""
         self._stack.close()
-        postgres = self._stack.enter_context(Postgres(None, **SETTINGS))
+        postgres = self._stack.enter_context(Postgres(**SETTINGS))
         with postgres.connect("postgres", "postgres", autocommit=True) as admin:
             admin.execute(f"CREATE DATABASE {DATABASE}")
         with postgres.connect("postgres", DATABASE, autocommit=True) as owner:

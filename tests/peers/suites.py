@@ -23,7 +23,8 @@ class Suite:
 
     `source`: the row of `sources.SOURCES` that has it; `tests`: what pytest is given;
     `addresses`: the options that carry the address, a template of `dsn` and `port`;
-    `deselected`: tests that have nothing to do with a server, or cannot run twice alike.
+    `deselected`: tests that have nothing to do with a server, or cannot run twice alike;
+    `usual`: whether it is run when nothing is named.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Suite:
     options: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     deselected: tuple[str, ...] = ()
+    usual: bool = True
 
     def command(self, server: Postgres | PgBouncer, more: tuple[str, ...]) -> list[str]:
         """The command that runs the suite, or the tests of it that `more` names."""
@@ -73,9 +75,10 @@ def _sqlalchemy(dialect: str, *tests: str) -> Suite:
     )
 
 
-def _psycopg(name: str, *options: str) -> Suite:
+def _psycopg(name: str, *options: str, usual: bool = True) -> Suite:
     return Suite(
         name=name,
+        usual=usual,
         source="psycopg",
         tests=("tests",),
         environment={"PSYCOPG_TEST_DSN": "{dsn}"},
@@ -88,14 +91,21 @@ _PSYCOPG_LEFT_OUT = (
     "--ignore=tests/scripts",
     "--ignore=tests/test_typing.py",  # runs mypy, and sends nothing
 )
-_DIALECT = ("test/dialect/postgresql", "test/dialect/test_suite.py", "test/engine")
+_POSTGRESQL = "test/dialect/postgresql"
+_SENDING = tuple(
+    f"{_POSTGRESQL}/test_{name}.py"
+    for name in ("async_pg", "dialect", "on_conflict", "query", "reflection")
+)
+"""Without the thousands of tests of types and of texts, which are the same on each driver."""
+
+_DIALECT = (_POSTGRESQL, "test/dialect/test_suite.py", "test/engine")
 
 SUITES: dict[str, Suite] = {
     suite.name: suite
     for suite in (
         _psycopg("psycopg", "-m", "not slow"),
-        _psycopg("psycopg-slow", "-m", "slow"),
+        _psycopg("psycopg-slow", "-m", "slow", usual=False),
         _sqlalchemy("psycopg", *_DIALECT),
-        _sqlalchemy("psycopg_async", *_DIALECT),
+        _sqlalchemy("psycopg_async", *_SENDING, "test/dialect/test_suite.py", "test/engine"),
     )
 }

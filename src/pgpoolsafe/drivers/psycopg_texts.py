@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from psycopg import sql
@@ -36,3 +37,34 @@ def like(conn: Any, query: Any, text: str) -> Any:
     if isinstance(query, bytes):
         return text.encode(conn.pgconn._encoding, "surrogateescape")
     return text
+
+
+def values_in(conn: Any, query: Any) -> tuple[str, ...]:
+    """The values that psycopg writes into the text of a query, as they stand in it.
+
+    `sql.Literal` and `{value:l}` in a template string are the user's data as much as a bound
+    parameter is, and are not to be repeated. Most queries have none.
+    """
+    if query.__class__ is str or not isinstance(query, (sql.Composable, Template)):
+        return ()
+    return tuple(literal.as_string(conn) for literal in _literals(query))
+
+
+def _literals(part: Any) -> Iterator[sql.Literal]:
+    if isinstance(part, sql.Literal):
+        yield part
+    elif isinstance(part, sql.Composed):
+        for inner in part:
+            yield from _literals(inner)
+    elif isinstance(part, Template):
+        for piece in part:
+            if not isinstance(piece, str):
+                yield from _of_braces(piece)
+
+
+def _of_braces(interpolation: Any) -> Iterator[sql.Literal]:
+    """What stands in the braces of a template: a value only with the format `l`."""
+    if interpolation.format_spec == "l":
+        yield sql.Literal(interpolation.value)
+    else:
+        yield from _literals(interpolation.value)
