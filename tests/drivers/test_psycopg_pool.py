@@ -170,3 +170,115 @@ def test_nothing_keeps_a_pool_alive(postgres: Postgres) -> None:
     del pool, conn
     gc.collect()
     assert alive() is None
+
+
+SYNC_CLASSES = [cls for cls, _ in POOLS]
+
+
+@pytest.mark.parametrize("cls,size", POOLS, ids=[cls.__name__ for cls in SYNC_CLASSES])
+def test_check_and_reset_are_guarded(pgbouncer: PgBouncer, cls: Any, size: dict[str, int]) -> None:
+    """What the pool itself runs on a connection is the user's code like any other."""
+    seen: list[tuple[str, str]] = []
+
+    def attempt(name: str, conn: psycopg.Connection[Any]) -> None:
+        with pytest.raises(SessionStateError) as caught, conn.transaction():
+            conn.execute(HAZARD)
+        seen.append((name, caught.value.rule))
+
+    pool = cls(
+        pgbouncer.dsn(),
+        open=False,
+        check=lambda conn: attempt("check", conn),
+        reset=lambda conn: attempt("reset", conn),
+        **size,
+    )
+    pgpoolsafe.install(pool, **STRICT)
+    with pool:
+        with pool.connection() as conn:
+            conn.execute("SELECT 1")
+        with pool.connection() as conn:
+            conn.execute("SELECT 2")
+    # A null pool resets only what it can hand to somebody who waits.
+    called = ["check"] if cls is psycopg_pool.NullConnectionPool else ["check", "reset"]
+    assert {(name, "listen") for name in called} == set(seen)
+
+
+@pytest.mark.parametrize("cls,size", POOLS, ids=[cls.__name__ for cls in SYNC_CLASSES])
+def test_the_check_of_the_pools_own(pgbouncer: PgBouncer, cls: Any, size: dict[str, int]) -> None:
+    pool = cls(pgbouncer.dsn(), open=False, check=cls.check_connection, **size)
+    with pgpoolsafe.install(pool, **STRICT) as installation, pool:
+        for _ in range(3):
+            with pool.connection() as conn:
+                assert conn.execute("SELECT 1").fetchone() == (1,)
+        assert installation.findings() == []
+
+
+async def test_async_callbacks_are_guarded(pgbouncer: PgBouncer) -> None:
+    seen: list[str] = []
+
+    def of(name: str) -> Any:
+        async def attempt(conn: psycopg.AsyncConnection[Any]) -> None:
+            with pytest.raises(SessionStateError):
+                async with conn.transaction():
+                    await conn.execute(HAZARD)
+            seen.append(name)
+
+        return attempt
+
+    pool = psycopg_pool.AsyncConnectionPool(
+        pgbouncer.dsn(),
+        min_size=1,
+        open=False,
+        configure=of("configure"),
+        check=of("check"),
+        reset=of("reset"),
+    )
+    pgpoolsafe.install(pool, **STRICT)
+    async with pool:
+        for _ in range(2):
+            async with pool.connection() as conn:
+                await conn.execute("SELECT 1")
+    assert seen[:2] == ["configure", "check"]
+    assert "reset" in seen
+
+
+def test_what_configure_sets_is_told_at_its_line(pgbouncer: PgBouncer) -> None:
+    """configure() is where sessions used to be set up."""
+
+    def configure(conn: psycopg.Connection[Any]) -> None:
+        conn.autocommit = True
+        conn.execute("SET app.way = 'x'")
+        conn.autocommit = False
+
+    pool = psycopg_pool.ConnectionPool(pgbouncer.dsn(), min_size=1, open=False, configure=configure)
+    with pgpoolsafe.install(pool, mode="observe", rules={"session-set": "observe"}) as installation:
+        with pool:
+            pool.wait()
+        [(finding, count)] = [f for f in installation.findings() if f[0].rule == "session-set"]
+    assert count == 1
+    assert finding.location is not None
+    assert finding.location.function == "configure"
+
+
+def test_connections_that_the_pool_replaces(pgbouncer: PgBouncer) -> None:
+    """One that broke is made anew, by the pool's worker, and guarded from birth."""
+    with psycopg_pool.ConnectionPool(pgbouncer.dsn(), min_size=1, open=False) as pool:
+        pgpoolsafe.install(pool, **STRICT)
+        with pytest.raises(ZeroDivisionError), pool.connection() as broken:
+            broken.close()
+            raise ZeroDivisionError
+        with pool.connection() as conn:
+            assert conn is not broken
+            refused(conn)
+
+
+def test_a_pool_behind_a_pooler_prepares_nothing(pgbouncer: PgBouncer) -> None:
+    options = {"prepare_threshold": 0}
+    with psycopg_pool.ConnectionPool(
+        pgbouncer.dsn(), kwargs=options, min_size=2, open=False
+    ) as pool:
+        pgpoolsafe.install(pool)
+        for turn in range(12):
+            with pool.connection() as conn:
+                assert conn.execute("SELECT %s::int", (turn,)).fetchone() == (turn,)
+                assert conn.prepare_threshold is None

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import psycopg
-from psycopg import sql
+from psycopg import capabilities, sql
 from psycopg.rows import dict_row
 
 Way = Callable[[Any], Any]
@@ -124,7 +124,8 @@ def row_factory(conn: Any) -> Any:
 
 
 def stream_by_the_chunk(conn: Any) -> Any:
-    return list(conn.cursor().stream(HAZARD, size=10))
+    size = 10 if capabilities.has_stream_chunked() else 1  # libpq 17
+    return list(conn.cursor().stream(HAZARD, size=size))
 
 
 def pipeline(conn: Any) -> Any:
