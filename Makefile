@@ -7,13 +7,14 @@ export VENV
 # Empty until there is an integration; mypy objects to a folder without Python files.
 INTEGRATIONS = $(wildcard integrations/pgpoolsafe_*)
 
-.PHONY: help test test-oldest projects lab lab-ci lab-test oracle settings-machine fuzz demo \
-	lint format wheel-check bench docs clean
+.PHONY: help test test-oldest peers projects lab lab-ci lab-test oracle settings-machine fuzz \
+	demo lint format wheel-check bench docs clean
 
 help:
 	@echo "make test         run the tests on a real PostgreSQL and a real PgBouncer"
 	@echo "make test-oldest  the driver contract on the oldest supported versions"
 	@echo "make projects     let the pytest plugin find what open-source projects do to sessions"
+	@echo "make peers        psycopg's and SQLAlchemy's own tests, without the guard and with it"
 	@echo "make lab          build the lab of poolers (root, Debian) and test all of them"
 	@echo "make lab-ci       the same, but only test what detection says of them"
 	@echo "make lab-test     test them again"
@@ -61,6 +62,15 @@ test-oldest:
 projects:
 	@scripts/setup.sh --servers projects
 	$(PYTHON_IN_VENV) -m tests.projects $(ARGS)
+
+# The tests of what is guarded, in the versions that the baselines were recorded with. The
+# PgBouncer that tracks prepared statements is the machine's, or else the lab's.
+PEERS = "psycopg[binary]==3.3.9" psycopg_pool==3.3.3 "sqlalchemy[asyncio]==2.1.9"
+
+peers:
+	@VENV=.venv-peers scripts/setup.sh --servers test peers
+	.venv-peers/bin/python -m pip install -q $(PEERS)
+	PGPOOLSAFE_LAB=$(LAB) .venv-peers/bin/python -m tests.peers $(ARGS)
 
 # Every pooler that Debian has, in every mode, before the oldest and the newest PostgreSQL.
 LAB = $(abspath .lab)
@@ -113,4 +123,4 @@ docs:
 	$(PYTHON_IN_VENV) scripts/make_docs.py
 
 clean:
-	rm -rf $(VENV) .venv-oldest build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-oldest .venv-peers build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

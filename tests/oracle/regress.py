@@ -10,15 +10,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import tarfile
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pgpoolsafe.testing.account import server_account
+from tests.debian_sources import NoSources as NoSources
+from tests.debian_sources import original
 from tests.servers import Postgres
 
 from .running import connect_to, run_file
@@ -33,7 +33,6 @@ PACKAGES = {
 }
 """Major version → Debian's source package and the release that has it."""
 
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 INSIDE = "src/test/regress/"
 DATABASE = "regression"
 
@@ -52,10 +51,6 @@ def watched_server(folder: Path) -> Postgres:
     return Postgres(folder, **SETTINGS)
 
 
-class NoSources(Exception):
-    """The suite cannot be had; the message says what is missing."""
-
-
 def sources(major: int, cache: Path) -> Path:
     """The suite's folder of a version, fetched once into `cache`. Raises NoSources.
 
@@ -70,41 +65,10 @@ def sources(major: int, cache: Path) -> Path:
 
 
 def _download(major: int, cache: Path) -> Path:
-    if shutil.which("apt-get") is None or not Path(KEYRING).is_file():
-        raise NoSources("the suite comes from Debian's source packages: no apt-get here")
     package, release = PACKAGES[major]
     cache.mkdir(parents=True, exist_ok=True)
     (cache / ".gitignore").write_text("*\n")
-    with tempfile.TemporaryDirectory(prefix="pgpoolsafe-apt-") as place:
-        options = apt_options(Path(place), release)
-        for command in (("update",), ("source", "--download-only", package)):
-            _run(["apt-get", *options, "-q", *command], cwd=cache)
-    found = sorted(cache.glob(f"{package}_*.orig.tar.*"))
-    if not found:
-        raise NoSources(f"{package} of {release} came without its original archive")
-    return found[-1]
-
-
-def apt_options(place: Path, release: str) -> list[str]:
-    """An apt of its own, which leaves the machine's lists and settings alone."""
-    for folder in ("state/lists/partial", "cache/archives/partial"):
-        (place / folder).mkdir(parents=True)
-    line = f"deb-src [signed-by={KEYRING}] http://deb.debian.org/debian {release} main\n"
-    (place / "sources.list").write_text(line)
-    settings = {
-        "Dir::Etc::sourcelist": place / "sources.list",
-        "Dir::Etc::sourceparts": "-",
-        "Dir::State": place / "state",
-        "Dir::Cache": place / "cache",
-        "APT::Sandbox::User": "",
-    }
-    return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
-
-
-def _run(command: list[str], cwd: Path) -> None:
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NoSources(f"{' '.join(command[-2:])} failed:\n{done.stderr}")
+    return original(package, release, cache)
 
 
 def _unpack(archive: Path, folder: Path) -> None:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.oracle.regress import KEYRING, NoSources, apt_options
+from tests.debian_sources import NoSources, original, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,37 +58,14 @@ def _fetch(source: Source, cache: Path, root: Path) -> None:
         if source.release is None:
             archive = _from_pypi(source, Path(place))
         else:
-            archive = _from_debian(source, source.release, Path(place))
+            archive = original(source.package, source.release, Path(place))
         _unpack(archive, root, source)
 
 
 def _from_pypi(source: Source, place: Path) -> Path:
     only = ("--no-deps", "--no-binary=:all:")
-    _run([sys.executable, "-m", "pip", "download", "-q", *only, source.package], place)
-    return _only_archive(place, source)
-
-
-def _from_debian(source: Source, release: str, place: Path) -> Path:
-    if shutil.which("apt-get") is None or not Path(KEYRING).is_file():
-        raise NoSources(f"{source.package} comes from Debian's source packages: no apt-get here")
-    options = apt_options(place / "apt", release)
-    for command in (("update",), ("source", "--download-only", source.package)):
-        _run(["apt-get", *options, "-q", *command], place)
-    return _only_archive(place, source)
-
-
-def _only_archive(place: Path, source: Source) -> Path:
-    found = [*place.glob("*.orig.tar.*"), *place.glob("*.tar.gz")]
-    archives = [path for path in found if path.suffix != ".asc"]
-    if not archives:
-        raise NoSources(f"{source.package} came without its original archive")
-    return archives[0]
-
-
-def _run(command: list[str], place: Path) -> None:
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise NoSources(f"{' '.join(command[-2:])} failed:\n{done.stderr}")
+    run([sys.executable, "-m", "pip", "download", "-q", *only, source.package], place)
+    return next(place.glob("*.tar.gz"))
 
 
 def _unpack(archive: Path, root: Path, source: Source) -> None:
