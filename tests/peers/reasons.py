@@ -28,8 +28,9 @@ _ROWS = (
         r"|test_query_parse_cache_size",
     ),
     Reason(
-        "prepares-off",
-        "looks at the prepared statements that are kept off, where the pooler would lose them",
+        "prepares",
+        "looks at the prepared statements of its session: there are none where the pooler would"
+        " lose them, and those of all clients where it brings them along",
         r"^tests/test_prepared|^tests/test_pipeline(_async)?\.py::test_(prepared|auto_prepare)",
         varies=True,
     ),
@@ -91,6 +92,12 @@ _ROWS = (
         "pipeline",
         "fails in a pipeline as the pooler answers it",
         r"PipelineAborted|test_pipeline",
+        varies=True,
+    ),
+    Reason(
+        "timing",
+        "waits for the end of a connection for a tenth of a second; fails directly as well",
+        r"test_wait_remote_closed",
         varies=True,
     ),
     Reason(

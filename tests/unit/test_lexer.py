@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pgpoolsafe.effects import Bound
+from pgpoolsafe.sql import lexer
 from pgpoolsafe.sql.lexer import Kind, Token, scan
 
 W, Q, S, B, N, P, O = (  # noqa: E741
@@ -196,3 +200,20 @@ def test_tokens_are_in_order_and_only_space_and_comments_are_between(text: str) 
         assert not gap or gap.startswith(("--", "/*"))
         assert token.start < token.end <= len(text)
         end = token.end
+
+
+CLASSES = [
+    (lexer._LETTER, "A-Za-z_"),
+    (lexer._LETTER_OR_DIGIT, "A-Za-z_0-9"),
+    (lexer._IN_WORD, "A-Za-z_0-9$"),
+]
+
+
+@pytest.mark.parametrize("told,plain", CLASSES, ids=[plain for _, plain in CLASSES])
+def test_every_character_beyond_ascii_is_a_letter(told: str, plain: str) -> None:
+    """scan.l: ident_start, ident_cont; the classes are told by what is not in them."""
+    is_in = re.compile(told, re.VERBOSE).match
+    ascii_only = re.compile(f"[{plain}]").match
+    for code in range(sys.maxunicode + 1):
+        expected = code > 127 or ascii_only(chr(code)) is not None
+        assert (is_in(chr(code)) is not None) is expected, hex(code)
