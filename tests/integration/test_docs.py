@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import shlex
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
+from sqlalchemy.ext.asyncio import create_async_engine
 
 import pgpoolsafe
 from pgpoolsafe.drivers.psycopg_classes import LAYOUT
@@ -31,7 +34,7 @@ URL = "postgresql+psycopg://app@127.0.0.1:6432/shop"
 DSN = "host=127.0.0.1 port=6432 user=app dbname=shop"
 OPTIONS = {
     *("mode", "rules", "pooler", "pool_mode", "prepared", "settings", "trust_comments"),
-    *("residue", "audit"),
+    *("residue", "audit", "fuse_begin"),
 }
 PREFIX = "PGPOOLSAFE_"
 
@@ -81,11 +84,13 @@ def names() -> Iterator[dict[str, Any]]:
             variables[name].close()
 
 
-def run(block: Block, names: dict[str, Any], pgbouncer: PgBouncer) -> str:
+def run(
+    block: Block, names: dict[str, Any], pgbouncer: PgBouncer, page: str = "getting-started.md"
+) -> str:
     """What a block prints when it talks to the test's pooler; warnings are errors."""
     code = block.text.replace(URL, pgbouncer.url()).replace(DSN, pgbouncer.dsn())
     # The traceback of a failure has the line of the page.
-    program = compile("\n" * block.line + code, "getting-started.md", "exec")
+    program = compile("\n" * block.line + code, page, "exec")
     printed = io.StringIO()
     with redirect_stdout(printed), warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -93,13 +98,54 @@ def run(block: Block, names: dict[str, Any], pgbouncer: PgBouncer) -> str:
     return printed.getvalue()
 
 
-def test_getting_started_runs(names: dict[str, Any], pgbouncer: PgBouncer) -> None:
-    page = python_of("getting-started.md")
-    for block in page:
+@pytest.mark.parametrize("page, least", [("getting-started.md", 18), ("settings.md", 8)])
+def test_a_page_runs(page: str, least: int, names: dict[str, Any], pgbouncer: PgBouncer) -> None:
+    shown = python_of(page)
+    for block in shown:
         with pgbouncer.only(pgbouncer.warm()[0]):  # what it leaves is met again, and shows
-            printed = run(block, names, pgbouncer)
+            printed = run(block, names, pgbouncer, page)
         assert printed == (block.output or ""), f"line {block.line}"
-    assert len(page) >= 18
+    assert len(shown) >= least
+
+
+def settings_page(names: dict[str, Any], what: str, pgbouncer: PgBouncer) -> Any:
+    """What a block of settings.md defines, and an engine for it, which is guarded."""
+    names["pgpoolsafe"] = pgpoolsafe
+    run(next(b for b in python_of("settings.md") if what in b.text), names, pgbouncer)
+    return names[what]
+
+
+def test_one_timeout_for_a_wsgi_request(names: dict[str, Any], pgbouncer: PgBouncer) -> None:
+    names["engine"] = engine = sqlalchemy.create_engine(pgbouncer.url())
+    pgpoolsafe.install(engine)
+
+    def timeout() -> str:
+        with engine.connect() as connection:
+            return str(connection.scalar(sqlalchemy.text("SHOW statement_timeout")))
+
+    def app(_environ: Any, _start_response: Any) -> Iterator[str]:
+        yield timeout()
+        yield timeout()
+
+    limited = settings_page(names, "with_statement_timeout", pgbouncer)(app, engine, "1500ms")
+    assert list(limited({}, None)) == ["1500ms", "1500ms"]
+    assert timeout() == "0"
+
+
+async def test_one_timeout_for_an_asgi_request(names: dict[str, Any], pgbouncer: PgBouncer) -> None:
+    engine = create_async_engine(pgbouncer.url())
+    pgpoolsafe.install(engine)
+    seen: list[str] = []
+
+    async def app(*_: Any) -> None:
+        async with engine.connect() as connection:
+            seen.append(await connection.scalar(sqlalchemy.text("SHOW statement_timeout")))
+
+    limited = settings_page(names, "StatementTimeout", pgbouncer)(app, engine, "1500ms")
+    await asyncio.gather(limited({}, None, None), app())
+    await app()
+    await engine.dispose()
+    assert sorted(seen) == ["0", "0", "1500ms"]
 
 
 def test_the_function_in_getting_started_works(names: dict[str, Any], pgbouncer: PgBouncer) -> None:
@@ -118,7 +164,7 @@ def variables() -> list[dict[str, str]]:
     return [dict(word.split("=", 1) for word in words) for words in lines]
 
 
-_SWITCHES = ("trust_comments", "residue", "audit")
+_SWITCHES = ("trust_comments", "residue", "audit", "fuse_begin")
 
 
 def as_option(name: str, value: str) -> tuple[str, Any]:

@@ -512,7 +512,7 @@ def test_an_error_on_its_way_is_not_hidden(postgres: Postgres) -> None:
 
 
 def test_what_the_text_shows_is_told_once_and_by_its_rule(postgres: Postgres) -> None:
-    with watched(postgres) as conn:
+    with watched(postgres, settings="local") as conn:
         with pytest.raises(SessionStateError) as caught:
             conn.execute("SELECT set_config('app.tenant', 'x', false)")
         assert caught.value.rule == "session-set"
@@ -523,6 +523,19 @@ def test_what_the_text_shows_is_told_once_and_by_its_rule(postgres: Postgres) ->
             conn.execute("CREATE TEMP TABLE cart AS SELECT 1")
         conn.execute("SELECT hidden.hide_nothing()")
         assert str(residue(conn)) == "setting app.tenant, temporary object cart"
+
+
+def test_a_setting_that_would_be_carried_is_no_residue(postgres: Postgres) -> None:
+    """Behind a pooler it would stay with its client; here the session is the client's own."""
+    with watched(postgres) as conn:
+        conn.execute("SELECT set_config('app.tenant', 'x', false)")
+        with conn.transaction():
+            conn.execute("SET work_mem = '9MB'")
+        conn.execute("SELECT hidden.hide_nothing()")
+        assert str(residue(conn)) == "setting app.tenant, setting work_mem"
+        with pytest.raises(SessionStateError) as caught:
+            conn.execute("SELECT hidden.hide_setting()")
+        assert caught.value.rule == "residue"
 
 
 @pytest.mark.parametrize("rule", ["residue", "session-set"])

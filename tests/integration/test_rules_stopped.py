@@ -157,8 +157,8 @@ def test_it_is_carried_to_later_transactions(
         assert client.together("SELECT 'more'", ask) == expected
         assert client.alone(ask) == expected
         assert client.installation.findings() == []
-    assert server.is_as_before()
     assert not server.got(case.hazard)
+    assert server.is_as_before()
 
 
 @each_client

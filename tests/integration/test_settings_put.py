@@ -214,7 +214,7 @@ def test_every_keyword_is_quoted_as_by_the_server(conn: Conn) -> None:
 
 def test_the_settings_of_superusers_are_known(conn: Conn) -> None:
     rows = conn.execute("SELECT name, context FROM pg_settings").fetchall()
-    contexts = {name: context for name, context in rows}
+    contexts = dict(rows)
     privileged = {name for name, context in rows if context == "superuser"}
     assert {name for name in privileged if not name.startswith(_PRIVILEGED_PREFIXES)} <= _PRIVILEGED
     assert {contexts[name] for name in _PRIVILEGED & set(contexts)} == {"superuser"}

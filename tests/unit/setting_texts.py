@@ -1,4 +1,4 @@
-"""Texts that set something, and the value that they show; the unit tests read them, servers run them.
+"""Texts that set something, and the value that they show: read here, run on servers.
 
 None: the text does not show it, and the server has to be asked.
 """

@@ -1,4 +1,4 @@
-"""The settings of one client, as a value: what SET and RESET make of them, and in which order they are put."""
+"""The settings of one client, as a value: what is set, in which order, and as whom."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ STEPS: list[tuple[str, list[Change], list[Step]]] = [
     ("set before", [A, ROLE], [("work_mem", "1MB"), ("role", "reporting")]),
     ("set under a role", [ROLE, A], [("work_mem", "1MB"), ("role", "reporting")]),
     # but for what only the one who set it may set
-    ("a superuser's, before the role", [LOG, ROLE], [("log_statement", "all"), ("role", "reporting")]),
+    ("a superuser's, before the role", [LOG, ROLE],
+     [("log_statement", "all"), ("role", "reporting")]),
     ("a superuser's, under a role", [ROLE, LOG], [("role", "reporting"), ("log_statement", "all")]),
     ("a superuser's, under a role that was left", [ROLE, LOG, NO_ROLE],
      [("role", "reporting"), ("log_statement", "all"), ("role", "none")]),
@@ -81,8 +82,8 @@ STEPS: list[tuple[str, list[Change], list[Step]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("title, changes, steps", STEPS, ids=[title for title, _, _ in STEPS])
-def test_steps(title: str, changes: list[Change], steps: list[Step]) -> None:
+@pytest.mark.parametrize("changes, steps", [row[1:] for row in STEPS], ids=[r[0] for r in STEPS])
+def test_steps(changes: list[Change], steps: list[Step]) -> None:
     carried = after(*changes)
     assert list(carried.steps) == steps
     assert bool(carried) is bool(steps)
@@ -111,9 +112,9 @@ GIVEN_STEPS: list[tuple[str, list[Change], list[Step]]] = [
 
 
 @pytest.mark.parametrize(
-    "title, changes, steps", GIVEN_STEPS, ids=[title for title, _, _ in GIVEN_STEPS]
+    "changes, steps", [row[1:] for row in GIVEN_STEPS], ids=[row[0] for row in GIVEN_STEPS]
 )
-def test_what_was_given_at_startup(title: str, changes: list[Change], steps: list[Step]) -> None:
+def test_what_was_given_at_startup(changes: list[Change], steps: list[Step]) -> None:
     carried = after(*changes, start=GIVEN)
     assert list(carried.steps) == steps
     assert carried.only_given == GIVEN
@@ -134,10 +135,10 @@ BLOCKS: list[tuple[str, list[Change], list[Change], list[Step]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("title, own, block, steps", BLOCKS, ids=[row[0] for row in BLOCKS])
-def test_a_block_around(
-    title: str, own: list[Change], block: list[Change], steps: list[Step]
-) -> None:
+@pytest.mark.parametrize(
+    "own, block, steps", [row[1:] for row in BLOCKS], ids=[row[0] for row in BLOCKS]
+)
+def test_a_block_around(own: list[Change], block: list[Change], steps: list[Step]) -> None:
     """The client's own settings are older than the block."""
     settings = after(*own)
     assert list(settings.over(after(*block)).steps) == steps
