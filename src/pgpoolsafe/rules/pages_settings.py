@@ -53,16 +53,18 @@ SETTINGS = {
             """,
         ),
         remedy="""
-            Set it in the transaction that needs it: `SET LOCAL name = value`, or
+            Most often nothing: on a guarded connection the setting stays with its client. SET
+            is sent as SET LOCAL, `set_config(…, false)` with `true`, and what was set is put
+            in force again with each later transaction, in the message that is sent anyway
+            ([how](../settings.md)). The rule then finds only what cannot be carried:
+            `UPDATE pg_settings`, a SET in a DO block, `set_config()` with a computed name or
+            a computed third argument.
+
+            By hand, set it in the transaction that needs it: `SET LOCAL name = value`, or
             `set_config(name, value, true)` where the value is a parameter. What is the same
             for every transaction of a role belongs to the role: `ALTER ROLE app SET …`.
-
-            Inside a transaction pgpoolsafe does that by itself: `SET` is sent as `SET LOCAL`,
-            `set_config(…, false)` with `true`, `RESET x` as `SET LOCAL x TO DEFAULT`, so that
-            nothing reaches the next client. The setting then ends with the transaction. In
-            autocommit, and for spellings that have no local form (`RESET ALL`,
-            `UPDATE pg_settings`, SESSION CHARACTERISTICS), the rule warns or raises.
-            `settings="leave"` has it report all of them and rewrite none.
+            `settings="local"` makes SET local inside a transaction only, and reports it in
+            autocommit; `settings="leave"` reports all and changes none.
         """,
         fine="""
             Settings that the pooler restores for each client are not reported. PgBouncer does
@@ -127,10 +129,10 @@ SETTINGS = {
             """,
         ),
         remedy="""
-            `SET LOCAL ROLE …` in the transaction that needs the role, or a pool of its own
-            that logs in as that role. Inside a transaction pgpoolsafe sends `SET ROLE` and
-            `SET SESSION AUTHORIZATION` as SET LOCAL by itself; in autocommit it warns or
-            raises.
+            Most often nothing: on a guarded connection the role stays with its client, and
+            travels with each of its transactions like [any other setting](../settings.md).
+            By hand, `SET LOCAL ROLE …` in the transaction that needs the role, or a pool of
+            its own that logs in as that role.
         """,
         fine="""
             When the pool serves one application only, and every transaction of it begins with
