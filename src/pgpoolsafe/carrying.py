@@ -80,7 +80,8 @@ class Carrying:
         if not self.now:
             return True
         self.way = manner(self.text)
-        if self.way is Manner.BARE:
+        # What is not readable as a whole is told as such, and refused by the server.
+        if self.way is Manner.BARE or not self.is_readable:
             self._spare = self._given
             return True
         if self.way is Manner.ALONE or not self.can_add:

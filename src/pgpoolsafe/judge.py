@@ -35,6 +35,7 @@ from .session.books import SURVIVES_ROLLBACK, Books, Key
 from .sql.assignments import OF_LATER_TRANSACTIONS
 from .sql.drawing import draws_for_itself, may_draw
 from .sql.edits import apply
+from .sql.quick import first_word
 from .sql.relations import relations
 
 _SETTINGS = (EffectKind.SETTING, EffectKind.ROLE)
@@ -171,7 +172,9 @@ class Trial:
         if self.judges and self.pooler.mode is PoolMode.STATEMENT:
             rule = RULES["statement-mode-transaction"]
             level = Level.IGNORE if self._is_allowed(rule) else self.policy.level(rule)
-            self._due(self._finding(rule, None, statement, level))
+            # A plain text is read as one statement, without a look at its command.
+            command = statement.command or first_word(self.text).upper()
+            self._due(self._finding(rule, None, replace(statement, command=command), level))
 
     def _end(self, *, committed: bool, chain: bool = False) -> None:
         for finding in self.draft.outlive(committed=committed):
@@ -230,7 +233,9 @@ class Trial:
         rule = RULES["settings-not-carried"]
         level = Level.IGNORE if self._is_allowed(rule) else self.policy.level(rule)
         if level is not Level.IGNORE:
-            self._due(self._finding(rule, None, statement, level))
+            # A plain text is read as one statement, without a look at its command.
+            command = statement.command or first_word(self.text).upper()
+            self._due(self._finding(rule, None, replace(statement, command=command), level))
 
     def _is_touched(self, key: Key) -> bool:
         """Whether the session's own value was changed: a local one would only hide that."""

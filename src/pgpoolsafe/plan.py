@@ -44,6 +44,11 @@ class Plan:
     hidden: tuple[int, ...] = ()
 
     @property
+    def sets(self) -> bool:
+        """Whether the text is one SET, which returns no rows in any format."""
+        return [one.command for one in self.reading.statements] == ["SET"]
+
+    @property
     def travels(self) -> bool:
         """Whether there is more to send, or to hide, than the text itself."""
         has_more = self.after or self.ask or self.hidden

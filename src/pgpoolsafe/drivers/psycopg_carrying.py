@@ -51,7 +51,8 @@ def execute(
     pgq = cursor._convert_query(query, params)
     cursor._query = pgq
     is_binary = cursor.format if binary is None else binary
-    if pgq.params or is_binary or not (plan.as_query or plan.hidden):
+    is_query = plan.as_query or plan.hidden
+    if pgq.params or not is_query or (is_binary and not plan.sets):
         results = yield from _piped(cursor, plan, _Statement(cursor, pgq, prepare, binary))
     else:
         results = yield from _as_query(conn, _guard_of(conn), plan, pgq.query)

@@ -27,7 +27,7 @@ def passes(seat: Any, command: Any) -> bool:
     """Whether a command of psycopg's needs no look: the BEGIN and COMMIT of most programs."""
     guard = seat.guard
     if not guard.attends:
-        if command in _ENDS:
+        if command.__class__ is bytes and command in _ENDS:
             guard.books.in_block = False
         return True
     if command.__class__ is not bytes or not seat.met or seat.watch is not None:

@@ -58,8 +58,6 @@ def reposition(error: Error, text: str, edits: Iterable[Edit], before: int = 0) 
         return
     own = max(original_offset(edits, int(position) - 1 - before), 0) + 1
     is_behind, own = own > len(text), min(own, len(text) + 1)
-    if own == int(position) and not is_behind:
-        return
     message = str(error.args[0]) if error.args else ""
     primary = error.diag.message_primary or ""
     if is_behind and primary == _NEAR_OURS:
@@ -107,6 +105,5 @@ def _width(text: str) -> int:
 
 
 def _columns(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
+    # Combining characters have a column of their own here: libpq knows no width of 0.
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -89,7 +89,8 @@ _ROWS = (
         what="{subject} runs without this connection's settings ({name})",
         why={
             Answer.LEAKS: "it must run outside a transaction block, or may end the transaction"
-            " that it is in; behind {pooler} settings travel in a transaction only, since SET"
+            " that it is in, or comes by a way that leaves no room for settings (stream());"
+            " behind {pooler} settings travel in a transaction only, since SET"
             " would stay with a server connection that other clients share",
         },
         fix="run it on a direct connection, or give the settings to the role: ALTER ROLE … SET …",

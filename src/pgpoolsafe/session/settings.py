@@ -33,7 +33,7 @@ _PRIVILEGED = frozenset(
     log_parameter_max_length log_parser_stats log_planner_stats log_replication_commands
     log_statement log_statement_sample_rate log_statement_stats log_temp_files
     log_transaction_sample_rate max_stack_depth output_plugin_libraries
-    session_preload_libraries session_replication_role temp_file_limit temp_tablespaces
+    session_preload_libraries session_replication_role temp_file_limit
     track_activities track_cost_delay_timing track_counts track_functions track_io_timing
     track_wal_io_timing update_process_title wal_compression wal_consistency_checking
     wal_init_zero wal_recycle zero_damaged_pages

@@ -6,6 +6,7 @@ that make it: `SET x` → `SET LOCAL x`, `RESET x` → `SET LOCAL x TO DEFAULT`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -170,12 +171,14 @@ def _characteristics(words: Words, form: Form) -> tuple[Effect, ...]:
     The first one carries the edit for all: the whole statement becomes one SET LOCAL for
     each default.
     """
+    is_sound = _are_modes(words.rest())
     found = transaction_modes(words)
     texts = "; ".join(f"SET LOCAL {name} TO '{value}'" for name, value in found.items())
     # A local form has no edits: it is kept as it is.
-    edits = tuple(
+    edits: tuple[Edit, ...] | None = tuple(
         Edit(after_set.start - len("SET"), words.token(-1).end, texts) for after_set in form.edits
     )
+    edits = edits if is_sound else None  # the server says what is wrong with it
     effects: list[Effect] = []
     for name, value in found.items():
         effects.append(
@@ -183,6 +186,17 @@ def _characteristics(words: Words, form: Form) -> tuple[Effect, ...]:
         )
         edits = ()
     return tuple(effects)
+
+
+_LEVEL = "serializable|repeatable read|read (un)?committed"
+_MODE = rf"(isolation level ({_LEVEL})|read (only|write)|(not )?deferrable)"
+_ARE_MODES = re.compile(rf"{_MODE}( (, )?{_MODE})*")
+
+
+def _are_modes(phrase: Phrase) -> bool:
+    """Whether the server takes it for a list of modes."""
+    codes = " ".join(token.code or "?" for token in phrase.tokens)
+    return _ARE_MODES.fullmatch(codes) is not None
 
 
 def transaction_modes(words: Words) -> dict[str, str]:

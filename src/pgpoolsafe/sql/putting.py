@@ -60,7 +60,7 @@ def _set_local(name: str, value: str | None) -> str:
     if name not in NAME_LISTS:
         return f"SET LOCAL {_spelled(name)} TO {literal(value)}"
     names = listed_names(value) or []
-    if ", ".join(map(quoted_name, names)) != value:
+    if not names or ", ".join(map(quoted_name, names)) != value:
         # Not what SET makes of any list: an empty one, or one in somebody's own spelling.
         return local_query(((name, value),))
     return f"SET LOCAL {name} TO {', '.join(map(literal, names))}"
