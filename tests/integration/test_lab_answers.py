@@ -150,7 +150,9 @@ def test_a_session_of_its_own_keeps_everything(session_pool: Running, state: Sta
 
 def test_a_session_of_its_own_keeps_prepared_statements(session_pool: Running) -> None:
     with session_pool.connect() as mine, session_pool.connect() as other:
-        mine.pgconn.prepare(b"one", b"SELECT 1")
+        mine.execute("DISCARD ALL")  # what an earlier client may have left under this name
+        done = mine.pgconn.prepare(b"one", b"SELECT 1")
+        assert done.status == pq.ExecStatus.COMMAND_OK
         backend_pid(other)
         for _ in range(3):
             done = mine.pgconn.exec_prepared(b"one", None)

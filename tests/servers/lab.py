@@ -39,7 +39,7 @@ class Endpoint:
     `mode`: "session", "transaction" or "statement", as it is set up. `prepared`: whether
     protocol-level prepared statements follow the client. `options` are those of its class;
     `is_default`: none of them differs from the product's default. `keeps`: a client keeps its
-    server connection nevertheless.
+    server connection nevertheless, as long as no statement fails.
     """
 
     product: str
@@ -105,7 +105,8 @@ def _pgagroals(postgres: int) -> Iterator[Endpoint]:
                 *("pgagroal", version, debian, postgres, mode),
                 prepared=mode == "session",
                 options=(("pipeline", pipeline),),
-                # 2.1 hands a server connection on only when its client has gone.
+                # 2.1 hands a server connection on only when its client has gone, or when a
+                # statement has failed.
                 keeps=version >= (2,),
             )
 
