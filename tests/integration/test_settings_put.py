@@ -11,16 +11,19 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
+from pgpoolsafe.session.settings import _PRIVILEGED, _PRIVILEGED_PREFIXES
 from pgpoolsafe.sql.putting import (
     Steps,
     asking_query,
+    literal,
     local_query,
     local_statements,
 )
+from pgpoolsafe.sql.setting_values import _KEYWORDS, listed_names, quoted_name
 from tests.conftest import without
 from tests.oracle.at_hand import servers
 from tests.servers import Postgres, ServerMissing

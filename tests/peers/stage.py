@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from pgpoolsafe.testing.bouncer import TRACKS_PREPARED
 from tests.servers import PgBouncer, Postgres
 from tests.servers.debian import release
-from tests.servers.pgbouncer import TRACKS_PREPARED
 
 from .suites import DATABASE, USER
 
