@@ -147,7 +147,7 @@ def _process_driver() -> Driver:
 
 
 def _target_driver(target: Any) -> Driver:
-    for find in (_engine_target, _pool_target, _connection_target):
+    for find in (_framework_target, _engine_target, _pool_target, _connection_target):
         driver = find(target)
         if driver is not None:
             return driver
@@ -157,6 +157,11 @@ def _target_driver(target: Any) -> Driver:
         " of psycopg, psycopg2, pg8000 or asyncpg, a pool of psycopg_pool or asyncpg, or nothing"
         " (every connection from now on)"
     )
+
+
+def _framework_target(target: Any) -> Driver | None:
+    """That of an integration, which knows where its framework's connections come from."""
+    return getattr(type(target), "pgpoolsafe_driver", None)
 
 
 def _engine_target(target: Any) -> Driver | None:

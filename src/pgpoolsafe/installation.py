@@ -78,6 +78,10 @@ class Installation:
         """Note a connection, so that uninstall() finds it."""
         self._connections[id(conn)] = conn
 
+    def guard(self, conn: Any) -> None:
+        """Guard a connection that the target has made; harmless if it is guarded already."""
+        _attach(conn, self)
+
     def connections(self) -> list[Any]:
         """The guarded connections that are alive."""
         return list(self._connections.values())

@@ -32,7 +32,9 @@ class PgBouncer(Server, Bouncer):
     def targets(self) -> list[str]:
         """The lines of section [databases]."""
         target = f"host={HOST} port={self.postgres.port}"
-        return [f"{name} = {target} dbname={name}" for name in self.databases]
+        # `*` stands for every database, each under its own name.
+        named = {name: f" dbname={name}" if name != "*" else "" for name in self.databases}
+        return [f"{name} = {target}{dbname}" for name, dbname in named.items()]
 
     @property
     def users(self) -> Mapping[str, str]:

@@ -1,0 +1,140 @@
+"""What the checks say: one function for each id, facts and settings in, messages out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.checks import CheckMessage
+from django.core.checks import Warning as CheckWarning
+
+from pgpoolsafe.checkup.check import Check, Grade
+from pgpoolsafe.checkup.checks import checks as doctors_checks
+from pgpoolsafe.checkup.facts import Facts
+from pgpoolsafe.rules.policy import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One alias under examination."""
+
+    wrapper: Any
+    facts: Facts
+    place: str
+    has_direct: bool
+
+    @property
+    def options(self) -> Any:
+        """OPTIONS of DATABASES."""
+        return self.wrapper.settings_dict["OPTIONS"]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether server connections change hands."""
+        return self.facts.pooler.shares_sessions
+
+    def warn(self, number: int, what: str, hint: str) -> CheckMessage:
+        """A message with its id, and the section of the page on it."""
+        hint = f"{hint} See docs/django.md#w{number:03}."
+        return CheckWarning(what, hint=hint, obj=self.place, id=f"pgpoolsafe.W{number:03}")
+
+
+def checks(wrapper: Any, facts: Facts, place: str, *, has_direct: bool) -> list[CheckMessage]:
+    """The messages on an alias, by id. `has_direct`: whether PGPOOLSAFE names a way past."""
+    case = Case(wrapper, facts, place, has_direct)
+    return [message for look in _LOOKS for message in look(case)]
+
+
+def checks_of_direct(wrapper: Any, facts: Facts, place: str) -> list[CheckMessage]:
+    """The messages on a direct endpoint."""
+    case = Case(wrapper, facts, place, has_direct=True)
+    if not case.is_shared:
+        return []
+    return [
+        case.warn(
+            3,
+            f"the direct endpoint leads to {facts.pooler} as well",
+            "Session work such as migrations needs a connection of its own: give the address"
+            " of the PostgreSQL server itself.",
+        )
+    ]
+
+
+def _held_cursors(case: Case) -> Iterable[CheckMessage]:
+    if case.is_shared and case.wrapper.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS") is False:
+        yield case.warn(
+            1,
+            f"DISABLE_SERVER_SIDE_CURSORS is False behind {case.facts.pooler}: outside of a"
+            " transaction, QuerySet.iterator() uses a cursor WITH HOLD, which the next"
+            " statement does not find",
+            "Leave it out: the backend then uses cursors on the server where they hold, inside"
+            " of transactions.",
+        )
+
+
+def _no_direct(case: Case) -> Iterable[CheckMessage]:
+    if case.is_shared and not case.has_direct:
+        yield case.warn(
+            2,
+            f"migrate, dbshell and dumpdata run through {case.facts.pooler}: a SET, a session"
+            " advisory lock or a temporary table of a migration is lost, or reaches other"
+            " clients, and a pooler's time limit may end a long CREATE INDEX CONCURRENTLY",
+            f'Set PGPOOLSAFE = {{"{case.wrapper.alias}": {{"direct": …}}}} to an alias of'
+            " DATABASES without the pooler, with pgpoolsafe_django first in INSTALLED_APPS.",
+        )
+
+
+def _prepared(case: Case) -> Iterable[CheckMessage]:
+    threshold = case.options.get("prepare_threshold")
+    leaves = case.wrapper.pgpoolsafe.policy.prepared is Prepared.LEAVE
+    for check in _findings(case, "named-prepare") if threshold is not None else ():
+        what = check.what.partition(" with psycopg's defaults")[0]
+        effect = "stays in force" if leaves else "has no effect, for the guard switches them off"
+        yield case.warn(
+            5, f"OPTIONS['prepare_threshold'] {effect}: {what} ({check.why})", "Leave it out."
+        )
+
+
+def _persistent(case: Case) -> Iterable[CheckMessage]:
+    settings = case.wrapper.settings_dict
+    kept = "OPTIONS['pool']" if case.options.get("pool") else ""
+    if settings["CONN_MAX_AGE"] != 0:
+        kept = f"CONN_MAX_AGE = {settings['CONN_MAX_AGE']}"
+    if kept and case.facts.pooler.product != "direct" and not settings["CONN_HEALTH_CHECKS"]:
+        yield case.warn(
+            7,
+            f"{kept} keeps connections open, and nobody looks whether {case.facts.pooler} still"
+            " does: after its restart, or its client_idle_timeout, a request fails for each",
+            "Set CONN_HEALTH_CHECKS = True; one round trip for each request.",
+        )
+
+
+def _of_the_doctor(case: Case) -> Iterable[CheckMessage]:
+    for name, number in _NUMBERS.items():
+        for check in _findings(case, name):
+            hint = "; or ".join(check.fix) + "."
+            yield case.warn(number, f"{check.what}: {check.why}", hint[:1].upper() + hint[1:])
+
+
+_NUMBERS = {
+    "startup-options": 4,
+    "connections": 8,
+    "pool-timeout": 8,
+    "statement-mode-transaction": 9,
+}
+"""Which of the doctor's checks are about Django's settings, and their ids here."""
+
+
+def _findings(case: Case, name: str) -> list[Check]:
+    found = doctors_checks(case.facts)
+    return [check for check in found if check.name == name and check.grade is Grade.FINDING]
+
+
+_LOOKS: tuple[Callable[[Case], Iterable[CheckMessage]], ...] = (
+    _held_cursors,
+    _no_direct,
+    _of_the_doctor,
+    _prepared,
+    _persistent,
+)

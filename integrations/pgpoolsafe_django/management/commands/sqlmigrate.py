@@ -1,0 +1,7 @@
+"""`sqlmigrate`, on the direct endpoint where PGPOOLSAFE names one."""
+
+from __future__ import annotations
+
+from pgpoolsafe_django.routing import routed
+
+Command = routed("sqlmigrate")

@@ -1,0 +1,1 @@
+"""`ENGINE = "pgpoolsafe_django.postgis"`."""
