@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.db import connections
 
 from .options import KEY, test_options, wishes
@@ -28,7 +27,7 @@ class DirectCreation:
 
     def test_db_signature(self) -> Any:
         """That of the alias whose direct endpoint this one is: the database is the same."""
-        for alias in settings.DATABASES:
+        for alias in connections:
             if wishes(alias).direct == self.connection.alias:
                 return connections[alias].creation.test_db_signature()
         return super().test_db_signature()  # type: ignore[misc]

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 
 import pgpoolsafe
 
@@ -70,7 +71,7 @@ def _check_direct(alias: str, direct: object) -> None:
     if isinstance(direct, Mapping):
         _known(direct, ENDPOINT, where)
     elif direct is not None and (direct == alias or not _is_alias(direct)):
-        known = ", ".join(repr(other) for other in settings.DATABASES if other != alias)
+        known = ", ".join(repr(other) for other in connections if other != alias)
         raise ImproperlyConfigured(
             f"{where} = {direct!r}: expected another alias of DATABASES ({known or 'there is none'})"
             f" or a dictionary with some of {', '.join(ENDPOINT)}"
@@ -78,7 +79,7 @@ def _check_direct(alias: str, direct: object) -> None:
 
 
 def _is_alias(name: object) -> bool:
-    return isinstance(name, str) and name in settings.DATABASES
+    return isinstance(name, str) and name in connections.settings
 
 
 def _known(found: object, names: Collection[str], where: str) -> dict[str, Any]:

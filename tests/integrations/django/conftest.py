@@ -49,17 +49,16 @@ def pooler(webshop: None, pgbouncer_with: Callable[..., PgBouncer]) -> Iterator[
 def database(pooler: PgBouncer) -> Iterator[Callable[..., Any]]:
     """`database("strict", PORT=…, OPTIONS={…})`: a connection under an alias of that name."""
     from django.db import connections
-    from django.utils.connection import ConnectionDoesNotExist
+    from django.db.utils import load_backend
 
     made: list[Any] = []
 
-    def make(alias: str = "default", engine: str = "pgpoolsafe_django", **stated: Any) -> Any:
+    def make(alias: str, engine: str = "pgpoolsafe_django", **stated: Any) -> Any:
         settings = {**connections.settings["default"], "PORT": pooler.port, "TEST": {}, **stated}
         settings["ENGINE"] = engine
-        from django.db.utils import load_backend
-
         wrapper = load_backend(engine).DatabaseWrapper(settings, alias=alias)
         made.append(wrapper)
+        connections.settings[alias] = settings
         connections[alias] = wrapper
         return wrapper
 
@@ -68,10 +67,18 @@ def database(pooler: PgBouncer) -> Iterator[Callable[..., Any]]:
         wrapper.close()
         if getattr(wrapper, "pool", None) is not None:
             wrapper.close_pool()
-        try:
-            del connections[wrapper.alias]
-        except (AttributeError, ConnectionDoesNotExist):
-            continue
+        del connections[wrapper.alias]
+        del connections.settings[wrapper.alias]
+
+
+@pytest.fixture
+def settings(webshop: None) -> Iterator[Any]:
+    """Django's settings; what a test changes is as it was afterwards."""
+    from django.conf import settings as found
+    from django.test import override_settings
+
+    with override_settings(PGPOOLSAFE=found.PGPOOLSAFE):
+        yield found
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser
+from io import StringIO
 from typing import Any
 
 from django.core.checks import Tags
@@ -61,13 +62,17 @@ class Command(BaseCommand):
             )
         except (NotReached, pgpoolsafe.ConfigurationError) as wrong:
             raise CommandError(str(wrong)) from None
-        self._show(diagnosis, as_json=options["json"])
-        if diagnosis.findings():
+        # Django prepares nothing by name unless it is told to.
+        is_default = wrapper.settings_dict["OPTIONS"].get("prepare_threshold") is None
+        ignored = {"named-prepare"} if is_default else set()
+        self._show(diagnosis, ignored, as_json=options["json"])
+        if diagnosis.findings(frozenset(ignored)):
             sys.exit(1)
 
-    def _show(self, diagnosis: Diagnosis, *, as_json: bool) -> None:
+    def _show(self, diagnosis: Diagnosis, ignored: set[str], *, as_json: bool) -> None:
         if as_json:
-            self.stdout.write(json.dumps(document.document(diagnosis), indent=2))
+            found = document.document(diagnosis, ignored=ignored)
+            self.stdout.write(json.dumps(found, indent=2))
             return
         try:
             from rich.console import Console
@@ -77,4 +82,8 @@ class Command(BaseCommand):
             raise CommandError(
                 f"the report needs {missing.name}: pip install 'pgpoolsafe[cli]', or take --json"
             ) from missing
-        terminal.show(diagnosis, Console(file=self.stdout, highlight=False))
+        # Not to self.stdout at once, which ends each write with a new line.
+        report = StringIO()
+        console = Console(file=report, force_terminal=self.stdout.isatty(), highlight=False)
+        terminal.show(diagnosis, console, ignored=ignored)
+        self.stdout.write(report.getvalue(), ending="")

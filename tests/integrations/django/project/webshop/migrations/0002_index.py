@@ -21,9 +21,9 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = (("webshop", "0001_initial"),)
     operations = (
-        migrations.RunSQL("SET lock_timeout = '10s'"),
-        migrations.RunSQL("SELECT pg_advisory_lock(7)"),
+        migrations.RunSQL("SET lock_timeout = '10s'", "RESET lock_timeout"),
+        migrations.RunSQL("SELECT pg_advisory_lock(7)", migrations.RunSQL.noop),
         AddIndexConcurrently("item", BrinIndex(fields=["added"], name="webshop_item_added")),
-        migrations.RunPython(add_items),
-        migrations.RunSQL("SELECT pg_advisory_unlock(7)"),
+        migrations.RunPython(add_items, migrations.RunPython.noop),
+        migrations.RunSQL("SELECT pg_advisory_unlock(7)", migrations.RunSQL.noop),
     )
