@@ -15,10 +15,15 @@ class DirectCreation:
     connection: Any
 
     def create_test_db(self, *args: Any, **kwargs: Any) -> Any:
-        """As Django's, on the direct endpoint; from then on TEST["PGPOOLSAFE"] is in force."""
-        self._apply_test_options()
+        """As Django's, on the direct endpoint; from then on TEST["PGPOOLSAFE"] is in force.
+
+        Not before: the migrations are session work, and their place is the direct endpoint.
+        """
         with self.connection.directly():
-            return super().create_test_db(*args, **kwargs)  # type: ignore[misc]
+            name = super().create_test_db(*args, **kwargs)  # type: ignore[misc]
+        self._apply_test_options()
+        self.connection.close()
+        return name
 
     def set_as_test_mirror(self, primary_settings_dict: Any) -> None:
         """As Django's, and with the options for tests."""

@@ -17,13 +17,14 @@ from . import direct
 from .creation import DirectCreation
 from .guarding import installation, pool_installation
 from .options import KEY, guard_options
+from .testcases import TestCaseEnds
 from .validation import PoolerValidation
 
 BASE_SETTING = "PGPOOLSAFE_BASE_BACKEND"
 CURSORS = "DISABLE_SERVER_SIDE_CURSORS"
 
 
-class GuardedDatabase:
+class GuardedDatabase(TestCaseEnds):
     """Every connection of the backend behind it is guarded from its first statement on."""
 
     alias: str

@@ -19,6 +19,7 @@ from .judge import Page, Trial, temporary_relations
 from .plan import Plan
 from .poolers.answers import Pooler, PoolMode
 from .poolers.products import pooler as known_pooler
+from .rules.catalog import Level
 from .rules.findings import Finding, Location, caller
 from .rules.policy import Mode, Policy, Prepared
 from .rules.reporting import Reporter
@@ -371,6 +372,11 @@ class Guard:
             for _, memo in lasting:
                 if memo is not None:  # in the log: the user's own error is on its way
                     logger.warning("%s; its text failed", memo.line)
+
+    def would_outlive(self) -> list[Finding]:
+        """What would be found if the open transaction were committed now; changes nothing."""
+        memos = self.books.outlive(committed=True)
+        return [memo for memo in memos if memo is not None and memo.level != Level.IGNORE.value]
 
     def undo_text(self) -> str:
         """What ends the transaction and releases what ROLLBACK would leave behind.

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from .drivers.kinds import fitting_of
+from .guard import Guard
 from .poolers.answers import Pooler
 from .poolers.products import named
 from .rules.findings import Finding
@@ -81,6 +82,11 @@ class Installation:
     def guard(self, conn: Any) -> None:
         """Guard a connection that the target has made; harmless if it is guarded already."""
         _attach(conn, self)
+
+    def would_outlive(self, conn: Any) -> list[Finding]:
+        """What a guarded connection's open transaction would leave if it were committed now."""
+        guard = _guard_of(conn)
+        return guard.would_outlive() if guard is not None else []
 
     def connections(self) -> list[Any]:
         """The guarded connections that are alive."""
@@ -249,6 +255,11 @@ def _settle(conn: Any) -> None:
     seat = fitting_of(conn).seat_of(conn)
     if seat is not None:
         seat.settle()
+
+
+def _guard_of(conn: Any) -> Guard | None:
+    seat = fitting_of(conn).seat_of(conn)
+    return seat.guard if seat is not None else None
 
 
 def _detach(conn: Any, installation: Installation) -> None:
