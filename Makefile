@@ -7,8 +7,8 @@ export VENV
 # Empty until there is an integration; mypy objects to a folder without Python files.
 INTEGRATIONS = $(wildcard integrations/pgpoolsafe_*)
 
-.PHONY: help test test-oldest peers projects lab lab-ci lab-test oracle settings-machine fuzz \
-	demo lint format wheel-check bench docs clean
+.PHONY: help test test-oldest peers projects django-suite lab lab-ci lab-test oracle \
+	settings-machine fuzz demo lint format wheel-check bench docs clean
 
 help:
 	@echo "make test         run the tests on a real PostgreSQL and a real PgBouncer"
@@ -18,6 +18,7 @@ help:
 	@echo "make lab          build the lab of poolers (root, Debian) and test all of them"
 	@echo "make lab-ci       the same, but only test what detection says of them"
 	@echo "make lab-test     test them again"
+	@echo "make django-suite run Django's own test suite on our backend, directly and through PgBouncer"
 	@echo "make oracle       let PostgreSQL judge the reader by its own regression suite (Debian)"
 	@echo "make settings-machine  look for programs that can tell a carried setting (PROGRAMS=20000)"
 	@echo "make fuzz         look for texts that upset the reader (SECONDS=600)"
@@ -51,12 +52,13 @@ format:
 
 # The oldest versions of everything that is guarded: the driver contract holds on them too.
 OLDEST = psycopg==3.2.0 psycopg-binary==3.2.0 psycopg_pool==3.2.0 "sqlalchemy[asyncio]==2.0.0" \
-	psycopg2-binary==2.9.5 pg8000==1.30.1 asyncpg==0.29.0
+	psycopg2-binary==2.9.5 pg8000==1.30.1 asyncpg==0.29.0 \
+	"django==4.2.*" "django-tenants<3.9"
 
 test-oldest:
 	@VENV=.venv-oldest scripts/setup.sh --servers test
 	.venv-oldest/bin/python -m pip install -q $(OLDEST)
-	.venv-oldest/bin/python -m pytest -q tests/drivers $(ARGS)
+	.venv-oldest/bin/python -m pytest -q tests/drivers tests/integrations/django $(ARGS)
 
 # Each project under the plugin, and behind a real PgBouncer; ARGS=--update records anew.
 projects:
@@ -93,6 +95,12 @@ lab-test:
 oracle:
 	@scripts/setup.sh --servers test
 	$(PYTHON_IN_VENV) -m tests.oracle $(ARGS)
+
+# Django's source distribution comes from PyPI into .django-suite and stays there.
+django-suite:
+	@scripts/setup.sh --servers test
+	$(PYTHON_IN_VENV) -m pip install -q pyyaml tblib
+	$(PYTHON_IN_VENV) -m tests.integrations.django.suite $(ARGS)
 
 PROGRAMS = 20000
 

@@ -12,6 +12,8 @@ from django.core.checks import Warning as CheckWarning
 from pgpoolsafe.checkup.check import Check, Grade
 from pgpoolsafe.checkup.checks import checks as doctors_checks
 from pgpoolsafe.checkup.facts import Facts
+from pgpoolsafe.effects import EffectKind
+from pgpoolsafe.rules.catalog import RULES, Level
 from pgpoolsafe.rules.policy import Prepared
 
 
@@ -96,6 +98,28 @@ def _prepared(case: Case) -> Iterable[CheckMessage]:
         )
 
 
+def _not_carried(case: Case) -> Iterable[CheckMessage]:
+    """What Django itself sets at connect, where neither the pooler nor the guard keeps it."""
+    for name, rule, kind in _SET_AT_CONNECT:
+        is_set = name != "assume_role" or case.options.get("assume_role")
+        is_carried = case.wrapper.pgpoolsafe.policy.level(RULES[rule]) is Level.CARRY
+        answer = case.facts.pooler.answer(kind, name.lower())
+        if case.is_shared and is_set and not is_carried and not answer.safe:
+            yield case.warn(
+                6,
+                f"Django sets {name} at connect, and behind {case.facts.pooler} that reaches"
+                " other clients, or is lost: the guard is told not to carry settings",
+                "Leave 'settings' and the level of 'session-set' and 'session-role' out of"
+                " OPTIONS['pgpoolsafe'], or have the database set it: ALTER ROLE … SET.",
+            )
+
+
+_SET_AT_CONNECT = (
+    ("TimeZone", "session-set", EffectKind.SETTING),
+    ("assume_role", "session-role", EffectKind.ROLE),
+)
+
+
 def _persistent(case: Case) -> Iterable[CheckMessage]:
     settings = case.wrapper.settings_dict
     kept = "OPTIONS['pool']" if case.options.get("pool") else ""
@@ -136,5 +160,6 @@ _LOOKS: tuple[Callable[[Case], Iterable[CheckMessage]], ...] = (
     _no_direct,
     _of_the_doctor,
     _prepared,
+    _not_carried,
     _persistent,
 )

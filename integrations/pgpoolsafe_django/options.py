@@ -71,9 +71,9 @@ def _check_direct(alias: str, direct: object) -> None:
     if isinstance(direct, Mapping):
         _known(direct, ENDPOINT, where)
     elif direct is not None and (direct == alias or not _is_alias(direct)):
-        known = ", ".join(repr(other) for other in connections if other != alias)
+        known = ", ".join(repr(other) for other in connections if other != alias) or "there is none"
         raise ImproperlyConfigured(
-            f"{where} = {direct!r}: expected another alias of DATABASES ({known or 'there is none'})"
+            f"{where} = {direct!r}: expected another alias of DATABASES ({known})"
             f" or a dictionary with some of {', '.join(ENDPOINT)}"
         )
 

@@ -12,11 +12,10 @@ from typing import Any
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
 from django.core.exceptions import ImproperlyConfigured
-from django.db import Error as DatabaseError
 
 from .checks import checks, checks_of_direct
 from .options import unknown_aliases, wishes
-from .sight import facts_of
+from .sight import Unseen, facts_of
 
 DOCS = "docs/django.md"
 
@@ -41,8 +40,8 @@ def messages(wrapper: Any) -> list[CheckMessage]:
         return list(_messages(wrapper, wished.direct is not None))
     except ImproperlyConfigured as wrong:
         return [Error(str(wrong), hint=f"See {DOCS}", obj=_place(wrapper), id="pgpoolsafe.E001")]
-    except DatabaseError as error:
-        return [_unreached(wrapper, error)]
+    except Unseen as unseen:
+        return [_unseen(wrapper, unseen)]
 
 
 def _messages(wrapper: Any, has_direct: bool) -> Iterable[CheckMessage]:
@@ -56,11 +55,10 @@ def _messages(wrapper: Any, has_direct: bool) -> Iterable[CheckMessage]:
                 yield from messages(wrapper)
 
 
-def _unreached(wrapper: Any, error: Exception) -> CheckMessage:
-    said = (str(error).splitlines() or [type(error).__name__])[0]
+def _unseen(wrapper: Any, unseen: Unseen) -> CheckMessage:
     return CheckWarning(
-        f"there is no connection, so nothing was looked at: {said}",
-        hint="Run the check again where the database can be reached.",
+        f"nothing was looked at: {unseen}",
+        hint=f"Run the check again when that is settled. See {DOCS}#w010.",
         obj=_place(wrapper),
         id="pgpoolsafe.W010",
     )

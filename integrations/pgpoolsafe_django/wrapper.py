@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from pgpoolsafe import Installation, Pooler, detect
+from pgpoolsafe import RULES, Installation, Pooler, allow
+from pgpoolsafe.poolers.products import named
+from pgpoolsafe.rules.catalog import Level
 from pgpoolsafe.rules.policy import Mode
 
 from . import direct
+from .blocks import AliasScope
 from .creation import DirectCreation
 from .guarding import installation, pool_installation
 from .options import KEY, guard_options
@@ -22,6 +25,8 @@ from .validation import PoolerValidation
 
 BASE_SETTING = "PGPOOLSAFE_BASE_BACKEND"
 CURSORS = "DISABLE_SERVER_SIDE_CURSORS"
+SET_BY_DJANGO = ("session-set", "session-role")
+"""The rules that Django's own statements at connect are about."""
 
 
 class GuardedDatabase(TestCaseEnds):
@@ -43,6 +48,10 @@ class GuardedDatabase(TestCaseEnds):
         if pool is not None:
             return pool_installation(pool, self.alias, self._guard_options())
         return installation(self.alias, self._guard_options(), is_direct=self.is_direct)
+
+    def pgpoolsafe_scope(self) -> AliasScope:
+        """Where a block of `pgpoolsafe.settings(connection, …)` holds."""
+        return AliasScope(self)
 
     def _guard_options(self) -> Mapping[str, Any]:
         return guard_options(self.alias, self.settings_dict)
@@ -72,6 +81,37 @@ class GuardedDatabase(TestCaseEnds):
             guard.guard(connection)
         return connection
 
+    def init_connection_state(self) -> None:
+        """Django's statements at connect: the time zone, and `assume_role`."""
+        with self._own_statements():
+            super().init_connection_state()  # type: ignore[misc]
+
+    def _configure_connection(self, connection: Any) -> Any:
+        """The same on a connection of Django's pool (from 5.1 on)."""
+        with self._own_statements():
+            return super()._configure_connection(connection)  # type: ignore[misc]
+
+    def _configure_role(self, connection: Any) -> Any:
+        """As Django's, which on a connection of its pool asks that pool for another one to quote
+        the name with, and waits for it in vain.
+        """
+        role = self.settings_dict["OPTIONS"].get("assume_role")
+        if self.pool is None or not role:
+            return super()._configure_role(connection)  # type: ignore[misc]
+        from psycopg import sql
+
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL("SET ROLE {}").format(sql.Literal(role)))
+        return True
+
+    def _own_statements(self) -> AbstractContextManager[object]:
+        """What Django sends is carried with the client's settings; where the user does not want
+        that, it is not the user's statement at least, and the checks tell of it (W006).
+        """
+        policy = self.pgpoolsafe.policy
+        left = [name for name in SET_BY_DJANGO if policy.level(RULES[name]) is not Level.CARRY]
+        return allow(*left) if left else nullcontext()
+
     # cursors on the server
 
     def chunked_cursor(self) -> Any:
@@ -92,10 +132,12 @@ class GuardedDatabase(TestCaseEnds):
         return mode is Mode.STRICT or self.pooler().shares_sessions
 
     def pooler(self) -> Pooler:
-        """What this connection leads to; connects if need be, at most one round trip more."""
-        self.ensure_connection()  # type: ignore[attr-defined]
-        found: Pooler = self.pgpoolsafe.pooler or detect(self.connection)
-        return found
+        """What this connection leads to; connects and asks where no connection has told yet."""
+        if self.pgpoolsafe.pooler is None:
+            self.ensure_connection()  # type: ignore[attr-defined]
+            with self.wrap_database_errors, self.connection.cursor() as cursor:  # type: ignore[attr-defined]
+                cursor.execute("SELECT 1")
+        return self.pgpoolsafe.pooler or named("unknown", None)
 
     # the direct endpoint
 
@@ -130,16 +172,15 @@ def base_wrapper(default: str) -> Any:
 
     Raises ImproperlyConfigured where that is no backend for PostgreSQL.
     """
-    name = getattr(settings, BASE_SETTING, default)
+    name = str(getattr(settings, BASE_SETTING, default))
     try:
-        wrapper = import_module(f"{name}.base").DatabaseWrapper
-    except (ImportError, AttributeError) as error:
+        module = None if name.startswith(__package__) else import_module(f"{name}.base")
+        found = getattr(module, "DatabaseWrapper", None)
+    except ImportError as error:
+        raise ImproperlyConfigured(f"{BASE_SETTING} = {name!r}: {error}") from error
+    if getattr(found, "vendor", None) != "postgresql":
         raise ImproperlyConfigured(
-            f"{BASE_SETTING} = {name!r}: it has no module {name}.base with a DatabaseWrapper"
-            f" ({error})"
-        ) from error
-    if getattr(wrapper, "vendor", None) != "postgresql" or issubclass(wrapper, GuardedDatabase):
-        raise ImproperlyConfigured(
-            f"{BASE_SETTING} = {name!r}: expected a backend for PostgreSQL that is not guarded yet"
+            f"{BASE_SETTING} = {name!r}: expected a backend for PostgreSQL other than this one,"
+            " such as 'django.contrib.gis.db.backends.postgis'"
         )
-    return wrapper
+    return found

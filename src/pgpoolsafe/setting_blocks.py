@@ -138,7 +138,11 @@ def _text(name: str, value: Any) -> str:
 
 
 def _scope_of(target: Any) -> Scope:
-    for finder in (_session_scope, _connection_scope):
+    own = getattr(target, "pgpoolsafe_scope", None)
+    if own is not None:  # a framework's connection: it knows what is below it
+        framework_scope: Scope = own()
+        return framework_scope
+    for finder in (_session_scope, connection_scope):
         scope = finder(target)
         if scope is not None:
             return scope
@@ -149,7 +153,7 @@ def _scope_of(target: Any) -> Scope:
         raise ConfigurationError(
             f"settings(): {what} is not guarded; call pgpoolsafe.install() on it first"
         )
-    return _Everywhere(installation)
+    return Everywhere(installation)
 
 
 def _session_scope(target: Any) -> Scope | None:
@@ -160,7 +164,8 @@ def _session_scope(target: Any) -> Scope | None:
     return scope_of(target)
 
 
-def _connection_scope(target: Any) -> Scope | None:
+def connection_scope(target: Any) -> Scope | None:
+    """Where a block on a connection of a driver holds; None for what is none."""
     if "psycopg" not in sys.modules:
         return None
     from .drivers.psycopg_blocks import scope_of
@@ -168,7 +173,7 @@ def _connection_scope(target: Any) -> Scope | None:
     return scope_of(target)
 
 
-class _Everywhere:
+class Everywhere:
     """All connections of an engine, a pool or the process, in this context."""
 
     def __init__(self, installation: Any) -> None:

@@ -14,6 +14,9 @@ import pytest
 
 from tests.servers import PgBouncer, Postgres
 
+collect_ignore = ["project"]
+"""Its tests are run by Django's runner and by pytest-django, in processes of their own."""
+
 PROJECT = Path(__file__).parent / "project"
 ROOT = Path(__file__).parents[3]
 DATABASE = "webshop"
@@ -48,12 +51,15 @@ def pooler(webshop: None, pgbouncer_with: Callable[..., PgBouncer]) -> Iterator[
 @pytest.fixture
 def database(pooler: PgBouncer) -> Iterator[Callable[..., Any]]:
     """`database("strict", PORT=…, OPTIONS={…})`: a connection under an alias of that name."""
+    import django
     from django.db import connections
     from django.db.utils import load_backend
 
     made: list[Any] = []
 
     def make(alias: str, engine: str = "pgpoolsafe_django", **stated: Any) -> Any:
+        if "pool" in stated.get("OPTIONS", {}) and django.VERSION < (5, 1):
+            pytest.skip("Django has a pool from 5.1 on")
         settings = {**connections.settings["default"], "PORT": pooler.port, "TEST": {}, **stated}
         settings["ENGINE"] = engine
         wrapper = load_backend(engine).DatabaseWrapper(settings, alias=alias)
@@ -82,8 +88,10 @@ def settings(webshop: None) -> Iterator[Any]:
 
 
 @pytest.fixture
-def manage(postgres: Postgres, pooler: PgBouncer) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`manage("check", "--database", "default", default={…})`: manage.py in a process of its own."""
+def manage(
+    postgres: Postgres, pooler: PgBouncer
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`manage("check", default={…})`: manage.py in a process of its own."""
 
     def run(*arguments: str, **differing: Any) -> subprocess.CompletedProcess[str]:
         stated = {"port": pooler.port, "direct": postgres.port, **differing}

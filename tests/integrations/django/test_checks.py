@@ -27,7 +27,7 @@ def ids(wrapper: Any) -> list[str]:
 
 
 @pytest.fixture
-def direct(settings: Any, database: Make, postgres: Postgres) -> None:
+def direct(settings: Any, postgres: Postgres) -> None:
     """Every alias of the tests has a direct endpoint."""
     endpoint = {"direct": {"PORT": postgres.port, "OPTIONS": {}}}
     settings.PGPOOLSAFE = {"default": endpoint, "checked": endpoint}
@@ -103,9 +103,7 @@ def test_without_a_direct_endpoint(database: Make, settings: Any) -> None:
     ]
 
 
-def test_a_direct_endpoint_that_is_none(
-    database: Make, settings: Any, pooler: PgBouncer
-) -> None:
+def test_a_direct_endpoint_that_is_none(database: Make, settings: Any, pooler: PgBouncer) -> None:
     settings.PGPOOLSAFE = {"checked": {"direct": {"PORT": pooler.port, "OPTIONS": {}}}}
     assert [(i, o, m) for i, o, m, _ in said(database("checked", OPTIONS=PGBOUNCER))] == [
         (
@@ -143,19 +141,37 @@ def test_a_direct_connection_has_nothing_to_be_told(database: Make, postgres: Po
 
 
 @pytest.mark.usefixtures("direct")
-def test_statement_mode(
-    database: Make, pgbouncer_with: Callable[..., PgBouncer], webshop: None
-) -> None:
+def test_statement_mode(database: Make, pgbouncer_with: Callable[..., PgBouncer]) -> None:
     statement = pgbouncer_with(databases=("webshop",), pool_mode="statement")
     guard = {"pgpoolsafe": {"pooler": "pgbouncer", "pool_mode": "statement"}}
     assert ids(database("checked", PORT=statement.port, OPTIONS=guard)) == ["pgpoolsafe.W009"]
+
+
+NOT_CARRIED: list[tuple[str, dict[str, Any], list[str]]] = [
+    ("pgbouncer", {}, []),
+    ("pgagroal", {}, []),
+    ("pgagroal", {"settings": "leave"}, ["pgpoolsafe.W006"]),
+    ("pgagroal", {"rules": {"session-set": "warn"}}, ["pgpoolsafe.W006"]),
+    ("pgagroal", {"settings": "leave", "assume_role": "app"}, ["pgpoolsafe.W006"] * 2),
+    ("pgbouncer", {"settings": "leave", "assume_role": "app"}, ["pgpoolsafe.W006"]),
+]
+
+
+@pytest.mark.usefixtures("direct")
+@pytest.mark.parametrize("product,stated,expected", NOT_CARRIED, ids=str)
+def test_settings_of_django_that_nobody_keeps(
+    database: Make, product: str, stated: dict[str, Any], expected: list[str]
+) -> None:
+    guard = {"pooler": product, "pool_mode": "transaction", **stated}
+    role = {"assume_role": guard.pop("assume_role")} if "assume_role" in guard else {}
+    assert ids(database("checked", OPTIONS={"pgpoolsafe": guard, **role})) == expected
 
 
 @pytest.mark.usefixtures("direct")
 def test_nobody_answers(database: Make) -> None:
     (message,) = said(database("checked", PORT=1, OPTIONS=PGBOUNCER))
     assert (message[0], message[1]) == ("pgpoolsafe.W010", "DATABASES['checked']")
-    assert message[2].startswith("there is no connection, so nothing was looked at: ")
+    assert message[2].startswith("nothing was looked at: there is no connection: ")
 
 
 WRONG: list[tuple[Any, str]] = [

@@ -71,7 +71,8 @@ def test_migrate_without_a_way_past_says_what_is_at_risk(manage: Manage) -> None
 PGBOUNCER = {"pooler": "pgbouncer", "pool_mode": "transaction"}
 
 
-def test_in_a_transaction_the_connection_stays(pooler: PgBouncer) -> None:
+@pytest.mark.usefixtures("pooler")
+def test_in_a_transaction_the_connection_stays() -> None:
     from django.db import connection, transaction
 
     with transaction.atomic():

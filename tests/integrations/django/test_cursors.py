@@ -57,7 +57,7 @@ def test_the_cursor_fits_the_endpoint(
 
 
 def test_a_session_pool_has_cursors_like_a_direct_connection(
-    webshop: None, database: Make, pgbouncer_with: Callable[..., PgBouncer], postgres: Postgres
+    database: Make, pgbouncer_with: Callable[..., PgBouncer], postgres: Postgres
 ) -> None:
     session = pgbouncer_with(databases=("webshop",), pool_mode="session")
     guard = {"pgpoolsafe": {"pooler": "pgbouncer", "pool_mode": "session"}}
@@ -70,6 +70,6 @@ def test_a_session_pool_has_cursors_like_a_direct_connection(
 def test_the_users_own_word_stands(database: Make, postgres: Postgres) -> None:
     database("insisting", DISABLE_SERVER_SIDE_CURSORS=False, OPTIONS=STRICT)
     mark = postgres.log_mark()
-    with pytest.raises(SessionStateError, match="^hold-cursor: "):
+    with pytest.raises(SessionStateError, match=r"^hold-cursor: "):
         iterate("insisting", atomic=False)
     assert not postgres.log_contains("DECLARE", mark)

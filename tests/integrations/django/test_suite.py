@@ -13,7 +13,7 @@ from .suite.running import WAYS, outcomes_in, run
 from .suite.sources import NoSources, source
 from .suite.verdict import FAILED, judge, listed_for
 
-SLICE = ("transactions", "transaction_hooks", "raw_query", "select_for_update")
+SLICE = ("transactions", "transaction_hooks")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_nothing_fails_that_django_alone_passes(
     found = outcomes_in(run(WAYS[name], django_source, SLICE, postgres, tmp_path))
     failed = {test: said for test, (outcome, said) in found.items() if outcome in FAILED}
     assert failed == {}
-    assert len(found) > 150
+    assert len(found) > 100
 
 
 PLAIN = {"a": ("passed", ""), "b": ("failed", "as ever"), "c": ("passed", ""), "d": ("passed", "")}
@@ -56,5 +56,3 @@ def test_the_list_has_a_reason_for_each(tmp_path: Path) -> None:
     path.write_text("# why\npooled\tone\tbecause\nany\ttwo\talways\n")
     assert listed_for("pooled", path) == {"one": "because", "two": "always"}
     assert listed_for("guarded", path) == {"two": "always"}
-
-

@@ -21,8 +21,11 @@ STRICT = {"TEST": {"PGPOOLSAFE": {"mode": "strict", "pooler": "pgbouncer"}}}
 TEST_DATABASES = ("webshop", "test_webshop", "test_webshop_1", "test_webshop_2")
 
 
+pytestmark = pytest.mark.usefixtures("webshop")
+
+
 @pytest.fixture
-def tests_pooler(webshop: None, postgres: Postgres) -> Iterator[PgBouncer]:
+def tests_pooler(postgres: Postgres) -> Iterator[PgBouncer]:
     """PgBouncer that lets in to the test databases, which do not exist yet."""
     with PgBouncer(postgres, databases=TEST_DATABASES) as pooler:
         yield pooler
@@ -42,7 +45,9 @@ def test_sound_tests_pass_through_the_pooler(
     manage: Manage, tests_pooler: PgBouncer, postgres: Postgres
 ) -> None:
     mark = tests_pooler.log_mark()
-    done = manage("test", "--noinput", "webshop.tests.test_sound", port=tests_pooler.port, default=STRICT)
+    done = manage(
+        "test", "--noinput", "webshop.tests.test_sound", port=tests_pooler.port, default=STRICT
+    )
     assert done.returncode == 0, done.stderr
     assert tests_pooler.log_contains("login attempt: db=test_webshop ", mark)
     assert not tests_pooler.log_contains("login attempt: db=postgres ", mark)
@@ -52,7 +57,9 @@ def test_sound_tests_pass_through_the_pooler(
 
 
 def test_leaking_tests_fail_with_their_rule(manage: Manage, tests_pooler: PgBouncer) -> None:
-    done = manage("test", "--noinput", "webshop.tests.test_leaking", port=tests_pooler.port, default=STRICT)
+    done = manage(
+        "test", "--noinput", "webshop.tests.test_leaking", port=tests_pooler.port, default=STRICT
+    )
     assert done.returncode == 1
     assert outcomes(done) == {
         "test_listen": "listen",
@@ -63,7 +70,9 @@ def test_leaking_tests_fail_with_their_rule(manage: Manage, tests_pooler: PgBoun
 
 def test_they_pass_when_the_guard_only_looks_on(manage: Manage, tests_pooler: PgBouncer) -> None:
     quiet = {"OPTIONS": {"pgpoolsafe": {"mode": "observe"}}}
-    done = manage("test", "--noinput", "webshop.tests.test_leaking", port=tests_pooler.port, default=quiet)
+    done = manage(
+        "test", "--noinput", "webshop.tests.test_leaking", port=tests_pooler.port, default=quiet
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -84,8 +93,7 @@ def test_parallel_workers(manage: Manage, tests_pooler: PgBouncer) -> None:
 def test_pytest_django(tests_pooler: PgBouncer, postgres: Postgres) -> None:
     stated = {"port": tests_pooler.port, "direct": postgres.port, "default": STRICT}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null"]
-        + ["--rootdir", str(PROJECT), "-p", "no:randomly", "webshop/tests"],
+        [sys.executable, "-m", "pytest", "-q", "-c", "/dev/null", "webshop/tests"],
         cwd=PROJECT,
         env=environment(stated),
         capture_output=True,

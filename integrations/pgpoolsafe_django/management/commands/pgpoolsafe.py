@@ -15,14 +15,14 @@ from django.db import DEFAULT_DB_ALIAS, connections
 import pgpoolsafe
 from pgpoolsafe.doctor import Diagnosis, NotReached, diagnose
 from pgpoolsafe.report import document
-from pgpoolsafe_django.sight import conninfo_of
+from pgpoolsafe_django.sight import Unseen, conninfo_of
 
 
 class Command(BaseCommand):
     """Looks at an alias; exit status of `doctor`: 0 nothing found, 1 findings."""
 
     help = "What an alias of DATABASES leads to, and what breaks there."
-    requires_system_checks: Any = []
+    requires_system_checks: Any = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """`doctor` and `check`, each with --database."""
@@ -35,13 +35,13 @@ class Command(BaseCommand):
             action.add_argument("--database", default=DEFAULT_DB_ALIAS, choices=tuple(connections))
             action.add_argument("--direct", action="store_true", help="Its direct endpoint")
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Run one of them."""
         wrapper = connections[options["database"]]
         if not hasattr(wrapper, "directly"):
+            engine = wrapper.settings_dict["ENGINE"]
             raise CommandError(
-                f"DATABASES[{options['database']!r}]['ENGINE'] is {wrapper.settings_dict['ENGINE']},"
-                " not pgpoolsafe_django"
+                f"DATABASES[{wrapper.alias!r}]['ENGINE'] is {engine}, not pgpoolsafe_django"
             )
         if not options["direct"]:
             self._act(wrapper, options)
@@ -60,7 +60,7 @@ class Command(BaseCommand):
             diagnosis = diagnose(
                 conninfo_of(wrapper), override=guard.override, probe=options["probe"]
             )
-        except (NotReached, pgpoolsafe.ConfigurationError) as wrong:
+        except (NotReached, Unseen, pgpoolsafe.ConfigurationError) as wrong:
             raise CommandError(str(wrong)) from None
         # Django prepares nothing by name unless it is told to.
         is_default = wrapper.settings_dict["OPTIONS"].get("prepare_threshold") is None

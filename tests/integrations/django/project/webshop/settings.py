@@ -36,7 +36,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE: list[str] = []
 ROOT_URLCONF = "webshop.urls"
-SECRET_KEY = "not a secret"  # noqa: S105
+SECRET_KEY = "not a secret"
 ALLOWED_HOSTS = ["*"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
