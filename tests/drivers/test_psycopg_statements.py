@@ -262,3 +262,10 @@ def test_parameters_never_appear(pgbouncer: PgBouncer) -> None:
                 psycopg.ClientCursor(conn).execute(query, params)
             assert "hush" not in str(caught.value)
             assert "987654321" not in str(caught.value)
+
+
+def test_a_named_cursor_where_the_guard_stands_aside(conn: psycopg.Connection[Any]) -> None:
+    with pgpoolsafe.install(conn):
+        with conn.cursor("plain", withhold=True) as cursor:
+            cursor.execute("SELECT 1")
+            assert cursor.fetchall() == [(1,)]
