@@ -561,7 +561,7 @@ def test_advice_where_prepared_statements_are_not_tracked() -> None:
     assert '"prepare_threshold": None' in said_to["SQLAlchemy"]
     assert "prepare_threshold=None" in said_to["psycopg"]
     assert "statement_cache_size=0" in said_to["asyncpg"]
-    assert "DISABLE_SERVER_SIDE_CURSORS" in said_to["Django"]
+    assert '"ENGINE": "pgpoolsafe_django"' in said_to["Django"]
     assert "pgpoolsafe.install(engine)" in said_to["SQLAlchemy"]
 
 

@@ -86,16 +86,17 @@ def _asyncpg(place: str, prepares_are_safe: bool) -> str:
 
 
 def _django(endpoint: Endpoint, pooler: Pooler) -> str:
-    """Django prepares nothing by name unless it is told to, and uses WITH HOLD cursors in
-    autocommit (its documentation: Transaction pooling and server-side cursors).
+    """Django prepares nothing by name unless it is told to. In autocommit it uses WITH HOLD
+    cursors (its documentation: Transaction pooling and server-side cursors), which our backend
+    does where they hold.
     """
-    cursors = '    "DISABLE_SERVER_SIDE_CURSORS": True,\n' if pooler.shares_sessions else ""
+    engine = "pgpoolsafe_django" if pooler.shares_sessions else "django.db.backends.postgresql"
     return (
         'DATABASES["default"] = {\n'
-        '    "ENGINE": "django.db.backends.postgresql",\n'
+        f'    "ENGINE": "{engine}",\n'
         f'    "HOST": {json.dumps(endpoint.host)}, "PORT": {endpoint.port},\n'
         f'    "NAME": {json.dumps(endpoint.dbname)}, "USER": {json.dumps(endpoint.user)},\n'
-        f'{cursors}    "OPTIONS": {{"connect_timeout": {SECONDS}}},\n}}'
+        f'    "OPTIONS": {{"connect_timeout": {SECONDS}}},\n}}'
     )
 
 
