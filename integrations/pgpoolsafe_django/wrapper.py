@@ -35,6 +35,7 @@ class GuardedDatabase(TestCaseEnds):
     alias: str
     connection: Any
     settings_dict: Any
+    Database: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -71,6 +72,10 @@ class GuardedDatabase(TestCaseEnds):
         self._guard_options()
         params: dict[str, Any] = super().get_connection_params()  # type: ignore[misc]
         params.pop(KEY, None)
+        if self.Database.__name__ == "psycopg2":
+            from pgpoolsafe.drivers.psycopg2 import guardable
+
+            params["connection_factory"] = guardable(params.get("connection_factory"))
         return params
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:

@@ -40,7 +40,7 @@ def _django(request: pytest.FixtureRequest) -> str:
     """The test database of Django, made by pytest-django if need be."""
     if "django" not in sys.modules:
         return ""
-    from django.conf import settings  # type: ignore[import-untyped]
+    from django.conf import settings
 
     if not settings.configured:
         return ""
@@ -48,7 +48,7 @@ def _django(request: pytest.FixtureRequest) -> str:
         request.getfixturevalue("django_db_setup")
     except pytest.FixtureLookupError:  # no pytest-django: there may be no test database yet
         return ""
-    from django.db import connection  # type: ignore[import-untyped]
+    from django.db import connection
 
     if connection.vendor != "postgresql":
         return ""

@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from contextlib import ExitStack
 from typing import Any
 
-from django.test.runner import DiscoverRunner  # type: ignore[import-untyped]
+from django.test.runner import DiscoverRunner
 
 from ..errors import ConfigurationError
 from .arguments import add_arguments, finished, strict_run
