@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
+from pgpoolsafe import ConfigurationError
 from pgpoolsafe.session.settings import Carried
 from pgpoolsafe.setting_blocks import Everywhere, Scope, connection_scope
 
@@ -20,6 +21,10 @@ class AliasScope:
     """Where a block on a DatabaseWrapper holds."""
 
     def __init__(self, wrapper: Any) -> None:
+        if wrapper.Database.__name__ != "psycopg":
+            raise ConfigurationError(
+                f"settings(): settings travel with psycopg 3 only, not {wrapper.Database.__name__}"
+            )
         self._wrapper = wrapper
         self._everywhere = Everywhere(wrapper.pgpoolsafe)
         self._open: dict[int, Scope] = {}

@@ -8,11 +8,13 @@ too, changes nothing global, and is undone by assigning the class back.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..guard import Guard
-from ..rules.policy import Policy
+from ..rules.catalog import Level
+from ..rules.policy import Policy, Settings
 from .seat import ATTRIBUTE, Seat
 
 Overrides = Callable[[Any], dict[str, Any]]
@@ -107,7 +109,7 @@ class Fitting:
         carrier = self.carrier(conn)
         guarded = self.classes.of(type(carrier))
         seat = carrier.__dict__[ATTRIBUTE] = Seat(
-            Guard(owner.policy, owner.reporter), self.note(conn)
+            Guard(without_carrying(owner.policy), owner.reporter), self.note(conn)
         )
         carrier.__class__ = guarded
         return seat
@@ -130,11 +132,21 @@ class Fitting:
         """Follow the installation that came last."""
         owner = seat.owners[-1]
         books = seat.guard.books
-        seat.guard = Guard(owner.policy, owner.reporter)
+        seat.guard = Guard(without_carrying(owner.policy), owner.reporter)
         seat.guard.books = books
         seat.met = False
         self.give_back(conn, seat)
         seat.settle()
+
+
+def without_carrying(policy: Policy) -> Policy:
+    """The policy where settings do not travel with BEGIN: made local in a transaction, told of
+    outside of one.
+    """
+    if not policy.carries:
+        return policy
+    rules = {name: level for name, level in policy.rules.items() if level is not Level.CARRY}
+    return replace(policy, settings=Settings.LOCAL, rules=rules)
 
 
 def check_policy(policy: Policy) -> None:

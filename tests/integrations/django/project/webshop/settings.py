@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import Any
 
 WEBSHOP: dict[str, Any] = json.loads(os.environ["WEBSHOP"])
-"""`port`, `direct`: a port, or None; `default`, `settings`: what else differs."""
+"""`port`, `direct`: a port, or None; `default`, `settings`: what else differs; `psycopg2`: this
+process has no other driver.
+"""
+
+if WEBSHOP.get("psycopg2"):
+    sys.modules["psycopg"] = None  # type: ignore[assignment]  # Python's way to say: not there
 
 
 def _database(port: int, **more: Any) -> dict[str, Any]:
