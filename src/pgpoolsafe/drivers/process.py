@@ -34,7 +34,7 @@ class Process:
 
     def attach(self) -> None:
         """Guard what is opened from now on."""
-        self._seams = list(_seams(self._guard))
+        self._seams = list(_seams(self))
         for seam in self._seams:
             seam.replace()
         self._active = True
@@ -47,11 +47,15 @@ class Process:
             seam.restore()
         self._active = False
 
-    def _guard(self, driver: str, conn: Any) -> None:
+    @property
+    def owner(self) -> Any:
+        """The installation while it guards; None after detach()."""
+        return self._installation if self._active else None
+
+    def guard(self, driver: str, conn: Any, **options: Any) -> None:
         """A connection that cannot be guarded is closed in strict mode, and told of otherwise."""
         if not self._active:  # after detach() somebody may still hold our function
             return
-        options = {"adopt": False} if driver == "psycopg" else {}
         try:
             fitting(driver).attach(conn, self._installation, **options)
         except ConfigurationError as error:
@@ -88,7 +92,7 @@ class Seam:
             setattr(self._owner, self._name, self._original)
 
 
-def _seams(guard: Callable[[str, Any], None]) -> Iterator[Seam]:
+def _seams(process: Process) -> Iterator[Seam]:
     """The seams of the drivers at hand. Raises ModuleNotFoundError if there is none at all."""
     at_hand = [name for name in GUARDED if name in sys.modules]
     if "psycopg" not in at_hand:
@@ -99,20 +103,30 @@ def _seams(guard: Callable[[str, Any], None]) -> Iterator[Seam]:
             if not at_hand:
                 raise
     for name in at_hand:
-        yield _MAKERS[name](partial(guard, name))
+        if name == "psycopg":
+            yield _psycopg(process)
+        else:
+            yield _MAKERS[name](partial(process.guard, name))
 
 
-def _psycopg(guard: Guard) -> Seam:
+def _psycopg(process: Process) -> Seam:
     from psycopg._connection_base import BaseConnection
 
     from .psycopg_classes import check_layout
+    from .psycopg_connecting import connect
 
     check_layout()
 
     def make(original: Any) -> Any:
-        def _connect_gen(cls: Any, *args: Any, **kwargs: Any) -> Any:
-            conn = yield from original.__func__(cls, *args, **kwargs)
-            guard(conn)
+        def _connect_gen(cls: Any, /, conninfo: str = "", **kwargs: Any) -> Any:
+            def send(text: str) -> Any:
+                return original.__func__(cls, text, **kwargs)
+
+            owner = process.owner
+            if owner is None:
+                return (yield from send(conninfo))
+            conn, refused = yield from connect(owner, send, conninfo)
+            process.guard("psycopg", conn, adopt=False, refused_options=refused)
             return conn
 
         return classmethod(_connect_gen)
@@ -168,7 +182,6 @@ def _asyncpg(guard: Guard) -> Seam:
 
 
 _MAKERS: dict[str, Callable[[Guard], Seam]] = {
-    "psycopg": _psycopg,
     "psycopg2": _psycopg2,
     "pg8000": _pg8000,
     "asyncpg": _asyncpg,

@@ -17,6 +17,7 @@ from psycopg import OperationalError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ..poolers.startup import refusal_in, settings_in, without
+from .psycopg import attach
 
 logger = logging.getLogger("pgpoolsafe")
 
@@ -49,12 +50,18 @@ def without_refused(conninfo: str, error: str) -> tuple[str, dict[str, str]]:
 
     None are taken out where the error is about something else.
     """
-    refusal = refusal_in(error)
     options = _options(conninfo)
+    settings = refused_settings(options, error)
+    return _without(conninfo, options, settings), settings
+
+
+def refused_settings(options: str, error: str) -> dict[str, str]:
+    """The settings among these options that an error at connect refuses."""
+    refusal = refusal_in(error)
     settings = dict(settings_in(options)) if refusal is not None else {}
     if refusal is not None and refusal.name in settings:
-        settings = {refusal.name: settings[refusal.name]}
-    return _without(conninfo, options, settings), settings
+        return {refusal.name: settings[refusal.name]}
+    return settings
 
 
 def _without(conninfo: str, options: str, settings: dict[str, str]) -> str:
@@ -88,3 +95,44 @@ def _endpoint(conninfo: str) -> tuple[str, ...]:
     parts = conninfo_to_dict(conninfo)
     names = ("service", "host", "hostaddr", "port")
     return tuple(str(parts.get(name) or os.environ.get(f"PG{name.upper()}", "")) for name in names)
+
+
+class EngineConnect:
+    """`dialect.connect` of one engine, which takes refused settings out of `options`."""
+
+    def __init__(self, dialect: Any, owner: Any) -> None:
+        self._connect = dialect.connect
+        self._dialect = dialect
+        self._owner = owner
+        self._refused: set[str] = set()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        options = str(kwargs.get("options") or os.environ.get("PGOPTIONS", ""))
+        known = settings_in(options)
+        taken = {name: value for name, value in known.items() if name in self._refused}
+        while True:
+            if taken:
+                kwargs["options"] = without(options, taken)
+            try:
+                conn = self._connect(*args, **kwargs)
+            except OperationalError as error:
+                more = refused_settings(without(options, taken), str(error))
+                if not more or not self._owner.policy.carries:
+                    raise
+                logger.info("settings refused in options, carried instead: %s", ", ".join(more))
+                taken = {**taken, **more}
+                self._refused.update(more)
+                continue
+            if taken:
+                conn_of_driver = getattr(conn, "driver_connection", conn)
+                attach(conn_of_driver, self._owner, adopt=False, refused_options=taken)
+            return conn
+
+    def put(self) -> None:
+        """Take the place of the dialect's own."""
+        self._dialect.connect = self
+
+    def take_back(self) -> None:
+        """The dialect's own is in its place again."""
+        if vars(self._dialect).get("connect") is self:
+            del self._dialect.connect

@@ -47,6 +47,7 @@ class Engines:
         name = FITTINGS[engine.dialect.driver]
         self._driver = fitting(name)
         self._is_psycopg = name == "psycopg"
+        self._seam: Any = None
 
     def attach(self) -> None:
         """Guard the connections the engine makes and hands out."""
@@ -69,11 +70,15 @@ class Engines:
     def _prepare(self, engine: Any) -> None:
         if self._is_psycopg:
             self._driver.check_layout()
+            self._seam = _engine_connect(engine, self._installation)
+            self._seam.put()
         else:
             check_policy(self._installation.policy)
 
     def _restore(self, engine: Any) -> None:
         """Undo what `_prepare` did."""
+        if self._seam is not None:
+            self._seam.take_back()
 
     def _found(self, record: Any) -> None:
         """A connection that was made before."""
@@ -89,6 +94,12 @@ class Engines:
 
     def _checkout(self, dbapi_connection: Any, record: Any, proxy: Any) -> None:
         self._guard(dbapi_connection)
+
+
+def _engine_connect(engine: Any, installation: Any) -> Any:
+    from .psycopg_connecting import EngineConnect
+
+    return EngineConnect(engine.dialect, installation)
 
 
 class _Psycopg2(Engines):
