@@ -87,7 +87,7 @@ async def test_a_refusal_names_the_line_that_sent_it(driver: Driver, pgbouncer: 
 
 async def test_values_never_appear(driver: Driver, pgbouncer: PgBouncer) -> None:
     async with driver.open(pgbouncer) as target:
-        with pgpoolsafe.install(target.guarded, mode="strict"):
+        with pgpoolsafe.install(target.guarded, mode="strict", settings="leave"):
             async with target.client(autocommit=True) as client:
                 with pytest.raises(SessionStateError) as caught:
                     await client.execute("SELECT set_config('app.way', %s, false)", "hush-hush")
