@@ -19,10 +19,13 @@ class Difference:
     number: int
     alone: Noticed
     pooled: Noticed
+    told: Noticed = ()
+    """The rules by which the guard had said so, on the pooled side."""
 
     def __str__(self) -> str:
         parts = [f"  {one!r} / {other!r}" for one, other in differing(self.alone, self.pooled)]
-        head = f"# differs after step {self.alone[0]!r}, alone / pooled:"
+        told = f" (the guard told: {', '.join(self.told)})" if self.told else ""
+        head = f"# differs after step {self.alone[0]!r}, alone / pooled{told}:"
         return "\n".join((str(self.program), head, *parts))
 
 
@@ -53,5 +56,5 @@ class Judge:
         for number, (one, other) in enumerate(zip(alone, pooled, strict=True)):
             if one != other:
                 self._pooled.renew()
-                return Difference(program, number, one, other)
+                return Difference(program, number, one, other, told=tuple(pooled[-1][1]))
         return None
