@@ -38,7 +38,7 @@ def main() -> int:
         print(
             f"{judge.programs} programs, {judge.steps} steps, seed {options.seed}, PostgreSQL"
             f" {postgres.version[0]}, {options.other}, {options.guard}: {seconds:.0f} s,"
-            f" {'one differs' if found else 'no difference'}"
+            f" {'one differs' if found else 'no difference'}, {judge.told} were told of one"
         )
     return int(found is not None)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from .playing import Noticed
 from .programs import Program
-from .sides import Side
+from .sides import FINDINGS, Side
+from .values import COMPUTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Judge:
 
     def __init__(self, alone: Side, pooled: Side) -> None:
         self._alone, self._pooled = alone, pooled
-        self.programs = self.steps = 0
+        self.programs = self.steps = self.told = 0
 
     def difference(self, program: Program) -> Difference | None:
         """The first difference; None if the program could not tell the one from the other."""
@@ -53,8 +54,30 @@ class Judge:
         self.steps += len(program.steps)
         # Only the pooled side has bystanders, who are to see nothing, and findings.
         alone += [(step, []) for step, _ in pooled[len(alone) :]]
-        for number, (one, other) in enumerate(zip(alone, pooled, strict=True)):
-            if one != other:
-                self._pooled.renew()
-                return Difference(program, number, one, other, told=tuple(pooled[-1][1]))
-        return None
+        found = _first(program, alone, pooled)
+        if found is None:
+            return None
+        self._pooled.renew()
+        if found.told and not pooled[-2][1] and may_be_told(program):
+            self.told += 1
+            return None
+        return found
+
+
+def _first(program: Program, alone: list[Noticed], pooled: list[Noticed]) -> Difference | None:
+    told = tuple(pooled[-1][1]) if pooled[-1][0] == FINDINGS else ()
+    for number, (one, other) in enumerate(zip(alone, pooled, strict=True)):
+        if one != other:
+            return Difference(program, number, one, other, told)
+    return None
+
+
+def may_be_told(program: Program) -> bool:
+    """Whether it sets something in a way that the guard may tell of rather than carry on.
+
+    What a statement sets to the result of an expression has to be read from its answer, and
+    among others in one message there is none yet.
+    """
+    many = any(step[0] == "many" and "set_config" in step[1] for step in program.steps)
+    in_pipeline = ("enter", "pipeline") in program.steps
+    return many or (in_pipeline and any(COMPUTED in repr(step) for step in program.steps))

@@ -195,6 +195,9 @@ PARAMETERS = (
 )
 """Statements with bound values."""
 
+COMPUTED = "%s::int::text"
+"""In a text: it sets something to what only the server knows."""
+
 STREAMED = tuple(row for row in PARAMETERS if "set_config" not in row[0])
 """What is sent by stream(), which cannot carry a setting on: the guard says so."""
 
