@@ -152,7 +152,9 @@ IN_A_PIPELINE = {executemany, pipeline, transaction_in_a_pipeline}
 """Here the server may answer before the client has said all, or not, as time goes: what counts
 is how often the client asks for everything to be answered (Sync)."""
 
-SEES_NOTHING = {copy_in, a_set_in_autocommit, a_set_in_a_transaction}
+SEES_NOTHING = {copy_in, a_set_in_autocommit, a_set_in_a_transaction, stream}
+"""What asks for no setting, or does not get it: settings do not travel with stream(), which is
+told (`settings-not-carried`) rather than sent otherwise."""
 
 
 @pytest.fixture(scope="module")
@@ -205,10 +207,11 @@ class Measured:
         self.trips = passed.answers["Z"] if self.work in IN_A_PIPELINE else passed.trips
 
 
+TOLD = {"session-set": "ignore", "settings-not-carried": "ignore"}
 WAYS = {
-    "not carrying": ({}, {"settings": "local", "rules": {"session-set": "ignore"}}),
+    "not carrying": ({}, {"settings": "local", "rules": TOLD}),
     "nothing to carry": ({}, {"settings": "carry"}),
-    "carrying": (SETTINGS, {"settings": "carry"}),
+    "carrying": (SETTINGS, {"settings": "carry", "rules": TOLD}),
 }
 
 

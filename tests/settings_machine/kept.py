@@ -46,4 +46,28 @@ KEPT = (
             ("leave", ""),
         )
     ),
+    Program((("execute", "binary", "SET app. = 1", None),)),
+    Program(
+        (
+            (
+                "execute",
+                "plain",
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                None,
+            ),
+            ("enter", "pipeline"),
+            ("execute", "plain", "SET statement_timeout = '31s'", None),
+            ("leave", ""),
+        )
+    ),
+    Program(
+        (
+            ("execute", "plain", "SET statement_timeout = '31s'", None),
+            ("enter", "transaction"),
+            ("stream", "SELECT current_setting(%s)", ("search_path",)),
+            ("many", "SELECT set_config('app.user_id', %s, %s)", (("m1", False), ("m2", True))),
+            ("leave", ""),
+        )
+    ),
+    Program((("enter", "transaction"), ("declare", "SELECT who FROM place"), ("fetch",))),
 )
