@@ -275,9 +275,13 @@ class Guard:
         draft = self.books.copy()
         draft.in_block = in_block
         trial = Trial(text, reading, None, draft, self.policy, self.judged_as)
+        carrying = trial.carrying = self._carrying(text, reading, draft)
+        if carrying is not None:
+            carrying.in_force = carrying.can_ask = in_block
         try:
             trial.run()
-            return apply(text, trial.edits) if trial.edits else None
+            edits = [*trial.edits, *(carrying.insertions if carrying is not None else ())]
+            return apply(text, edits) if edits else None
         except Exception:  # noqa: BLE001  # logged, and raised again in strict mode
             self.own_failure()
             return None

@@ -129,16 +129,52 @@ async def test_refused(conn: Any, way: Callable[[Any], Awaitable[Any]]) -> None:
 
 @WAY
 async def test_rewritten(conn: Any, way: Callable[[Any], Awaitable[Any]]) -> None:
-    with pgpoolsafe.install(conn, pooler="pgbouncer") as guarded:
+    with pgpoolsafe.install(conn, pooler="pgbouncer", settings="local") as guarded:
         async with conn.transaction():
             assert await way(conn) == "x"
         assert [finding.level for finding, _ in guarded.findings()] == ["rewrite"]
         assert not await conn.fetchval(LEFT)
 
 
+@WAY
+async def test_carried(pooled: Any, way: Callable[[Any], Awaitable[Any]]) -> None:
+    with pgpoolsafe.install(pooled) as guarded:
+        async with pooled.transaction():
+            assert await way(pooled) == "x"
+        query = "SELECT current_setting($1, true)"
+        for _ in range(3):
+            async with pooled.transaction():
+                assert await pooled.fetchval(query, "app.way") == "x"
+            assert await pooled.fetchval(query, "app.way") == "x"
+            assert await copied(pooled) == "x"
+            await pooled.execute("SELECT 1 / (current_setting('app.way', true) = 'x')::int")
+        assert not pooled.is_in_transaction()
+        assert guarded.findings() == []
+
+
+async def copied(conn: Any) -> str:
+    rows = io.BytesIO()
+    await conn.copy_from_query(LEFT, output=rows)
+    return rows.getvalue().decode().strip()
+
+
+async def test_an_error_between_settings_opens_no_transaction(pooled: Any) -> None:
+    with pgpoolsafe.install(pooled):
+        assert await pooled.execute("SET work_mem TO '7MB'") == "SET"
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await pooled.fetchval("SELECT 1 / $1::int", 0)
+        with pytest.raises(asyncpg.UndefinedTableError):
+            await pooled.fetchval("SELECT n FROM nothing WHERE n = $1", 0)
+        assert not pooled.is_in_transaction()
+        assert await pooled.fetchval("SHOW work_mem") == "7MB"
+        async with pooled.transaction():
+            assert await pooled.fetchval("SHOW work_mem") == "7MB"
+
+
 async def test_a_statement_prepared_in_a_transaction_is_judged_where_it_runs(conn: Any) -> None:
     rules = {"named-prepare": "ignore"}
-    with pgpoolsafe.install(conn, pooler="pgbouncer", prepared="leave", rules=rules) as guarded:
+    options: dict[str, Any] = {"prepared": "leave", "rules": rules, "settings": "local"}
+    with pgpoolsafe.install(conn, pooler="pgbouncer", **options) as guarded:
         async with conn.transaction():
             statement = await conn.prepare(HAZARD)
             assert await statement.fetchval() == "x"
@@ -149,13 +185,18 @@ async def test_a_statement_prepared_in_a_transaction_is_judged_where_it_runs(con
 
 
 async def test_users_own_local_statement_is_his(conn: Any) -> None:
-    """The same words as those of an edited text, from the user."""
-    with pgpoolsafe.install(conn, pooler="pgbouncer") as guarded:
-        async with conn.transaction():
-            await conn.fetch("SET work_mem TO '3MB'")
+    """The same words as those of an edited text, from the user: they are not carried."""
+    with pgpoolsafe.install(conn, pooler="pgbouncer"):
         async with conn.transaction():
             await conn.fetch("SET LOCAL work_mem TO '3MB'")
-        assert [count for _, count in guarded.findings()] == [1]
+        assert await conn.fetchval("SHOW work_mem") == "4MB"
+        async with conn.transaction():
+            await conn.fetch("SET work_mem TO '3MB'")
+        assert await conn.fetchval("SHOW work_mem") == "3MB"
+        async with conn.transaction():
+            await conn.fetch("SET LOCAL work_mem TO '3MB'")
+            await conn.fetch("RESET work_mem")
+        assert await conn.fetchval("SHOW work_mem") == "4MB"
 
 
 async def test_status_of_a_reset(conn: Any) -> None:

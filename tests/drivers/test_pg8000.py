@@ -106,12 +106,59 @@ def test_refused(conn: Any, way: Callable[[Any], Any]) -> None:
 
 @WAY
 def test_rewritten(conn: Any, way: Callable[[Any], Any]) -> None:
-    with pgpoolsafe.install(conn, pooler="pgbouncer") as guarded:
+    with pgpoolsafe.install(conn, pooler="pgbouncer", settings="local") as guarded:
         assert way(conn) == "x"
         conn.commit()
         assert [finding.level for finding, _ in guarded.findings()] == ["rewrite"]
         assert not run(conn, LEFT)
         conn.rollback()
+
+
+@WAY
+def test_carried(pgbouncer: PgBouncer, way: Callable[[Any], Any]) -> None:
+    conn = connect(pgbouncer)
+    with pgpoolsafe.install(conn) as guarded:
+        assert way(conn) == "x"
+        conn.commit()
+        for _ in range(3):
+            assert run(conn, LEFT) == "x"
+            conn.rollback()
+        conn.autocommit = True
+        for _ in range(3):
+            assert run(conn, "SELECT current_setting(%s, true)", ("app.way",)) == "x"
+            assert run(conn, LEFT) == "x"
+        assert copied(conn) == "x"
+        assert guarded.findings() == []
+    conn.close()
+
+
+def copied(conn: Any) -> str:
+    rows = io.BytesIO()
+    conn.cursor().execute(f"COPY ({LEFT}) TO STDOUT", stream=rows)
+    return rows.getvalue().decode().strip()
+
+
+def test_a_carried_value_that_is_refused_opens_no_transaction(pgbouncer: PgBouncer) -> None:
+    conn = connect(pgbouncer)
+    with pgpoolsafe.install(conn):
+        conn.autocommit = True
+        conn.cursor().execute("SET default_table_access_method TO 'heap'")
+        with pgpoolsafe.settings(conn_target(conn), default_table_access_method="none"):
+            for statement, params in (("SELECT 1", ()), ("SELECT %s", (1,))):
+                with pytest.raises(pg8000.exceptions.DatabaseError):
+                    run(conn, statement, params)
+                assert not conn._in_transaction
+            conn.autocommit = False
+            with pytest.raises(pg8000.exceptions.DatabaseError):
+                run(conn, "SELECT 1")
+            assert not conn._in_transaction
+        assert run(conn, "SELECT 1") == 1
+        conn.rollback()
+    conn.close()
+
+
+def conn_target(conn: Any) -> Any:
+    return conn
 
 
 def test_refused_before_begin(conn: Any) -> None:

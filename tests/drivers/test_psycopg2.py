@@ -151,11 +151,49 @@ def test_refused(conn: Any, way: Callable[[Any], Any]) -> None:
 
 @WAY
 def test_rewritten(conn: Any, way: Callable[[Any], Any]) -> None:
-    with pgpoolsafe.install(conn, pooler="pgbouncer") as guarded:
+    with pgpoolsafe.install(conn, pooler="pgbouncer", settings="local") as guarded:
         with conn:
             assert way(conn) == "x"
         assert [finding.level for finding, _ in guarded.findings()] == ["rewrite"]
         assert not left(conn)
+
+
+@WAY
+def test_carried(pooled: Any, way: Callable[[Any], Any]) -> None:
+    with pgpoolsafe.install(pooled) as guarded:
+        with pooled:
+            assert way(pooled) == "x"
+        assert [left(pooled) for _ in range(3)] == ["x"] * 3
+        pooled.autocommit = True
+        for _ in range(3):
+            cursor = pooled.cursor()
+            cursor.execute("SELECT current_setting(%s, true), '%%'", ("app.way",))
+            assert cursor.fetchone() == ("x", "%")
+        assert guarded.findings() == []
+
+
+def test_a_block_on_an_autocommit_connection(pooled: Any) -> None:
+    """psycopg2 begins a transaction for `with conn:` in autocommit mode, too."""
+    pooled.autocommit = True
+    with pgpoolsafe.install(pooled, mode="strict") as guarded:
+        with pytest.raises(ZeroDivisionError), pooled:
+            execute(pooled)
+            assert value(executed(pooled, LEFT)) == "x"
+            raise ZeroDivisionError
+        assert pooled.autocommit
+        assert not value(executed(pooled, LEFT))
+        with pooled:
+            executed(pooled, "SELECT pg_advisory_lock(44)")
+            executed(pooled, "SELECT pg_advisory_unlock(44)")
+            execute(pooled)
+        assert [value(executed(pooled, LEFT)) for _ in range(3)] == ["x"] * 3
+        assert guarded.findings() == []
+
+
+def executed(conn: Any, text: str) -> Any:
+    cursor = conn.cursor()
+    cursor.execute(text)
+    return cursor
 
 
 def left(conn: Any) -> Any:

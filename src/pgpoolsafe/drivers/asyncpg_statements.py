@@ -21,11 +21,12 @@ class Statements:
     `is_off`: names are kept off; then `kept` holds what asyncpg's cache was allowed to hold.
     """
 
-    __slots__ = ("_edited", "is_off", "kept")
+    __slots__ = ("_edited", "_fresh", "is_off", "kept")
 
     def __init__(self) -> None:
         self.is_off = False
         self.kept: tuple[int, bool] | None = None
+        self._fresh: Any = None
         # By the identity of the text that was prepared: the same words may come from the user.
         self._edited: dict[int, tuple[str, str]] = {}
 
@@ -61,12 +62,16 @@ class Statements:
         )
         if self.is_off:
             state.mark_unprepared()
+            self._fresh = state
         return state
 
     async def ready(self, protocol: Any, state: Any, text: str, *, is_portal: bool = False) -> Any:
         """The state to run `text` with: the one at hand, or one that is made for it."""
-        is_right = state.query == text
-        if is_right and not (self.is_off and (state.name or is_portal)):
+        is_fresh, self._fresh = state is self._fresh, None
+        # Parsed again, a statement may return other columns than it was described with: with
+        # the next search_path, or after ALTER TABLE. A name would make that an error.
+        is_usable = not self.is_off or (is_fresh and not state.name and not is_portal)
+        if state.query == text and is_usable:
             return state
         fresh = await protocol._pgpoolsafe_base.prepare(
             protocol,

@@ -49,7 +49,9 @@ def _opening(before: Carried) -> str:
 
 def _bracketed(conn: Any, before: Carried, text: str, vals: Any, oids: Any) -> Any:
     """BEGIN with the settings, the statement and COMMIT as one message: one round trip."""
-    contexts = core.Context(_opening(before)), core.Context(text), core.Context("commit")
+    # By this name a COMMIT that is answered by ROLLBACK is no error to pg8000: ours comes first.
+    end = core.Context("rollback")
+    contexts = core.Context(_opening(before)), core.Context(text), end
     params = core.make_params(conn.py_types, vals)
     conn.send_QUERY(contexts[0].statement)
     _send_statement(conn, text, oids, params)

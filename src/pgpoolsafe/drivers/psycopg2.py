@@ -26,6 +26,7 @@ from ..sql.putting import local_statements
 from . import psycopg2_session as session
 from .batches import worst
 from .fitting import Classes, Fitting
+from .meeting import meet
 from .seat import ATTRIBUTE, RETIRED, Seat
 from .steps import command, statement
 from .wire import Ask, End, Order, run
@@ -106,7 +107,8 @@ class _Wire:
 
     @property
     def begins(self) -> bool:
-        return not self._conn.autocommit
+        seat: Seat = getattr(self._conn, ATTRIBUTE, RETIRED)
+        return not self._conn.autocommit or bool(seat.own)
 
     @property
     def begin(self) -> str:
@@ -359,6 +361,8 @@ _cursors = Classes(_cursor_overrides)
 def _connection_overrides(cls: Any) -> dict[str, Any]:
     return {
         "cursor": _cursor_override(cls),
+        "__enter__": _enter_override(cls.__enter__),
+        "__exit__": _exit_override(cls.__exit__),
         "commit": _command_override(cls.commit, "COMMIT"),
         "rollback": _command_override(cls.rollback, "ROLLBACK"),
         "tpc_prepare": _command_override(cls.tpc_prepare, "PREPARE TRANSACTION ''"),
@@ -372,8 +376,13 @@ def _cursor_override(cls: Any) -> Any:
     make = cls.cursor
 
     def cursor(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if getattr(self, ATTRIBUTE, RETIRED) is RETIRED:
+        seat: Seat = getattr(self, ATTRIBUTE, RETIRED)
+        if seat is RETIRED:
             return make(self, *args, **kwargs)
+        if (args or "name" in kwargs) and not (seat.met or self.closed):
+            # A named cursor is not valid after a rollback, which may be part of the question.
+            with seat.lock:
+                run(meet(seat, _Wire(self)), _perform(self, seat, None, lambda _: None))
         if make is extensions.connection.cursor and not args and "cursor_factory" not in kwargs:
             kwargs["cursor_factory"] = _guarded_factory(self.cursor_factory)
         made = make(self, *args, **kwargs)
@@ -388,6 +397,32 @@ def _cursor_override(cls: Any) -> Any:
         )
 
     return cursor
+
+
+def _enter_override(enter: Any) -> Any:
+    def __enter__(self: Any) -> Any:  # noqa: N807  # psycopg2's
+        result = enter(self)
+        # Within the block psycopg2 begins transactions, in autocommit mode too.
+        _note_block(self, begins=True)
+        return result
+
+    return __enter__
+
+
+def _exit_override(leave: Any) -> Any:
+    def __exit__(self: Any, *exc: Any) -> Any:  # noqa: N807  # psycopg2's
+        try:
+            return leave(self, *exc)
+        finally:
+            _note_block(self, begins=False)
+
+    return __exit__
+
+
+def _note_block(conn: Any, *, begins: bool) -> None:
+    seat: Seat = getattr(conn, ATTRIBUTE, RETIRED)
+    if seat is not RETIRED:
+        seat.own = begins
 
 
 def _guarded_factory(factory: Any) -> Any:

@@ -162,8 +162,8 @@ def merged(head: Sequence[str], text: str, after: Carried, *, doubled: bool) -> 
 def ask(conn: Any, question: str) -> list[str | None]:
     """The one row of a question, as texts. The connection is idle, and so it stays.
 
-    One round trip; three where isolation is set, for then psycopg2 would change the session
-    on the way into autocommit mode and back.
+    One round trip; three within `with conn:`, and where isolation is set, for then psycopg2
+    would change the session on the way into autocommit mode and back.
     """
     has_own = any(getattr(conn, name) is not None for name in CHARACTERISTICS)
     if conn.autocommit or has_own:
@@ -187,7 +187,8 @@ def _asked(conn: Any, question: str) -> list[str | None]:
     try:
         return ask_within(conn, question)
     finally:
-        if not conn.closed and not conn.autocommit:
+        # Within `with conn:` psycopg2 begins a transaction in autocommit mode, too.
+        if not conn.closed and conn.status != extensions.STATUS_READY:
             extensions.connection.rollback(conn)
 
 

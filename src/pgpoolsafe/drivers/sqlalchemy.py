@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
@@ -36,7 +37,7 @@ FITTINGS = {
 
 def engines(driver: str) -> type[Engines]:
     """The attachment for engines on a driver."""
-    return {"psycopg2": _Psycopg2, "pg8000": _Pg8000}.get(driver, Engines)
+    return _ENGINES.get(driver, Engines)
 
 
 class Engines:
@@ -169,6 +170,47 @@ class _Pg8000(Engines):
 
     def _connect(self, dbapi_connection: Any, record: Any) -> None:
         self._guard(dbapi_connection)
+
+
+class _Asyncpg(Engines):
+    """asyncpg: SQLAlchemy keeps what it has prepared, and how it was described, by itself."""
+
+    def __init__(self, engine: Engine, installation: Any) -> None:
+        super().__init__(engine, installation)
+        self._caches: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+
+    def _restore(self, engine: Any) -> None:
+        for record in living(_ConnectionRecord):
+            adapter = record.dbapi_connection
+            if adapter is not None and _pool_of(record) is engine.pool:
+                cache = self._caches.pop(of_driver(adapter), None)
+                if cache is not None:
+                    adapter._prepared_statement_cache = cache
+
+    def _guard(self, dbapi_connection: Any) -> None:
+        super()._guard(dbapi_connection)
+        self._forget(dbapi_connection)
+
+    def _connect(self, dbapi_connection: Any, record: Any) -> None:
+        self._guard(dbapi_connection)
+
+    def _forget(self, adapter: Any) -> None:
+        """No cache where it would be of no use, as far as is known before the first statement."""
+        conn = of_driver(adapter)
+        cache, guard = adapter._prepared_statement_cache, self._driver.seat_of(conn).guard
+        if guard.pooler is None and self._installation.pooler is not None:
+            guard.meet(self._installation.pooler)
+        if cache is not None and guard.forbids_named_prepares:
+            cache.clear()  # its statements hold on to the connection
+            self._caches[conn] = cache
+            adapter._prepared_statement_cache = None
+
+
+_ENGINES: dict[str, type[Engines]] = {
+    "psycopg2": _Psycopg2,
+    "pg8000": _Pg8000,
+    "asyncpg": _Asyncpg,
+}
 
 
 def _pool_of(record: Any) -> Any:

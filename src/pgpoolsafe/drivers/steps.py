@@ -58,7 +58,7 @@ def statement(
             in_block=in_block,
             failed=wire.failed,
             editable=editable,
-            can_add=can_add,
+            can_add=can_add or in_block,
             can_ask=in_block,
             batch=batch,
         )
