@@ -127,7 +127,7 @@ def core_of(text: str) -> Callable[[sa.Engine], Any]:
 
 @pytest.mark.parametrize("way", WAYS, ids=[way.__name__ for way in WAYS])
 def test_rewritten_text_reaches_the_server(direct: Lane, way: Callable[[sa.Engine], Any]) -> None:
-    with pgpoolsafe.install(direct.target, pooler="pgbouncer") as installation:
+    with pgpoolsafe.install(direct.target, pooler="pgbouncer", settings="local") as installation:
         if way is autocommit:  # nothing can be local there
             with pytest.warns(SessionStateWarning):
                 assert direct.do(way) == "x"

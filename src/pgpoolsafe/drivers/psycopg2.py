@@ -8,37 +8,26 @@ it, cannot be seen; the public methods that make it do so can.
 
 from __future__ import annotations
 
-import os
-import re
-import socket
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import psycopg2
-from psycopg2 import extensions, sql
+from psycopg2 import extensions
 
 from ..effects import PLAIN
 from ..errors import ConfigurationError
-from ..poolers.endpoints import Endpoint
-from ..poolers.probe import PROBED_PARAMETERS, Greeting
-from ..sql.putting import local_statements
 from . import psycopg2_session as session
 from .batches import worst
 from .fitting import Classes, Fitting
 from .meeting import meet
+from .psycopg2_sending import judged, performing, text_of
+from .psycopg2_wire import Wire
 from .seat import ATTRIBUTE, RETIRED, Seat
 from .steps import command, statement
-from .wire import Ask, End, Order, run
-from .wire import Send as Sending
+from .wire import run
 
 _HEAP_TYPE = 1 << 9
 """Py_TPFLAGS_HEAPTYPE: the class of such an object can be changed."""
-
-_DO = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*do\b", re.IGNORECASE | re.DOTALL)
-
-Send = Callable[[Any], Any]
-Carry = Callable[[Sending], Any]
 
 
 # classes that objects can leave
@@ -81,189 +70,6 @@ class _Fitting(Fitting):
             )
 
 
-# the wire
-
-
-class _Wire:
-    """What psycopg2 knows of a connection; `cursor` is the one that sends."""
-
-    errors: tuple[type[BaseException], ...] = (psycopg2.Error,)
-
-    def __init__(self, conn: Any, cursor: Any = None) -> None:
-        self._conn = conn
-        self._cursor = cursor
-
-    @property
-    def in_block(self) -> bool:
-        return self._conn.get_transaction_status() in (
-            extensions.TRANSACTION_STATUS_INTRANS,
-            extensions.TRANSACTION_STATUS_INERROR,
-        )
-
-    @property
-    def failed(self) -> bool:
-        status = self._conn.get_transaction_status()
-        return bool(status == extensions.TRANSACTION_STATUS_INERROR)
-
-    @property
-    def begins(self) -> bool:
-        seat: Seat = getattr(self._conn, ATTRIBUTE, RETIRED)
-        return not self._conn.autocommit or bool(seat.own)
-
-    @property
-    def begin(self) -> str:
-        return session.begin_of(self._conn)
-
-    @property
-    def free(self) -> bool:
-        status = self._conn.get_transaction_status()
-        is_idle = status == extensions.TRANSACTION_STATUS_IDLE
-        return bool(is_idle and self._conn.status == extensions.STATUS_READY)
-
-    def greeting(self) -> Greeting:
-        info = self._conn.info
-        parameters = {name: info.parameter_status(name) for name in PROBED_PARAMETERS}
-        return Greeting(
-            endpoint=Endpoint(info.host or "", info.port, info.user or "", info.dbname or ""),
-            backend_pid=info.backend_pid,
-            parameters={name: value for name, value in parameters.items() if value is not None},
-            server_version=info.server_version,
-            requested_application_name=info.dsn_parameters.get("application_name"),
-            local_port=_local_port(self._conn.fileno()),
-            dialled_port=info.port,
-            can_close_prepared=False,
-        )
-
-    def met(self, seat: Seat) -> None:
-        """psycopg2 prepares nothing by protocol."""
-
-    def is_false(self, result: Any) -> bool:
-        """Look at the one row, and put the cursor back before it."""
-        cursor = self._cursor
-        if cursor is None or cursor.name is not None:
-            return False
-        if cursor.rowcount != 1 or cursor.description is None or len(cursor.description) != 1:
-            return False
-        row = cursor.fetchone()
-        cursor.scroll(0, mode="absolute")
-        return next(iter(row.values() if isinstance(row, dict) else row)) is False
-
-    def sqlstate(self, error: BaseException) -> str | None:
-        return getattr(error, "pgcode", None)
-
-
-def _local_port(descriptor: int) -> int | None:
-    """The client's own TCP port; None over a unix socket."""
-    # A duplicate: closing it must not close libpq's socket.
-    with socket.socket(fileno=os.dup(descriptor)) as ours:
-        address = ours.getsockname()
-    return address[1] if isinstance(address, tuple) else None
-
-
-def _perform(conn: Any, seat: Seat, query: Any, send: Carry) -> Callable[[Order], Any]:
-    """Carry out an order; `send` takes a `Send`."""
-
-    def perform(order: Order) -> Any:
-        if isinstance(order, Ask):
-            within = session.ask_within if order.within else session.ask
-            return within(conn, order.sql)
-        if isinstance(order, End):
-            return session.end(conn, order.text)
-        sending, seat.sending = seat.sending, query
-        try:
-            return send(order)
-        finally:
-            seat.sending = sending
-
-    return perform
-
-
-def _head(conn: Any, order: Order) -> list[str]:
-    """What goes before the text: psycopg2's BEGIN itself cannot be added to."""
-    if not isinstance(order, Sending):
-        return []
-    begin, head = order.begin, list(order.head)
-    if begin is None:
-        return head
-    modes = begin.text[len(session.begin_of(conn)) :].strip()
-    first = [f"SET TRANSACTION {modes}"] if modes else []
-    return [*first, *local_statements(begin.after.steps), *head]
-
-
-def _first(conn: Any, head: list[str]) -> None:
-    """Put settings in force in a message of their own, in the transaction that it begins."""
-    if head:
-        extensions.cursor(conn).execute("; ".join(head))
-
-
-def _statement(
-    cursor: Any,
-    query: Any,
-    params: Any,
-    send: Send,
-    *,
-    prefix: str = "",
-    editable: bool = True,
-    merges: bool = True,
-    batch: Any = (),
-) -> Any:
-    """The long way of one statement; `prefix` is what psycopg2 puts before its text.
-
-    `merges`: settings can be written before the text that is sent; otherwise they go first,
-    in a message of their own, and only within a transaction. `batch`: as for `statement`.
-    """
-    conn = cursor.connection
-    seat: Seat = getattr(conn, ATTRIBUTE, RETIRED)
-    text = _text(conn, query)
-    if text is None or cursor.closed or conn.closed or seat.sending is query:
-        return send(query)
-    is_do = params is not None and "%%" in text and _DO.match(text) is not None
-    if is_do:  # psycopg2 takes %% for %, and in a body that is format('… %I …')
-        text, editable, merges = text.replace("%%", "%"), False, False
-
-    def send_order(order: Sending) -> Any:
-        head = _head(conn, order)
-        if not (head or order.after or order.text is not None):
-            return send(query)
-        body = text[len(prefix) :] if order.text is None else order.text[len(prefix) :]
-        if not merges or (batch and order.begin is not None):
-            _first(conn, head)
-            return send(query if order.text is None else _like(conn, query, body))
-        whole = session.merged(head, body, order.after, doubled=params is not None or bool(batch))
-        return send(_like(conn, query, whole))
-
-    with seat.lock:
-        steps = statement(
-            seat,
-            _Wire(conn, cursor),
-            prefix + text,
-            params,
-            editable=editable,
-            can_add=merges,
-            batch=batch,
-            masked=sys.exc_info()[1] is not None,
-        )
-        return run(steps, _perform(conn, seat, query, send_order))
-
-
-def _text(conn: Any, query: Any) -> str | None:
-    """The text as the user wrote it; None where psycopg2 will refuse it anyway."""
-    if isinstance(query, str):
-        return query
-    if isinstance(query, bytes):
-        return query.decode(_encoding(conn), "surrogateescape")
-    return query.as_string(conn) if isinstance(query, sql.Composable) else None
-
-
-def _like(conn: Any, query: Any, text: str) -> Any:
-    """A text in the type of the user's query."""
-    return text.encode(_encoding(conn), "surrogateescape") if isinstance(query, bytes) else text
-
-
-def _encoding(conn: Any) -> str:
-    return str(extensions.encodings.get(conn.encoding, "utf-8"))
-
-
 # cursors
 
 
@@ -286,7 +92,7 @@ def _execute_override(send: Any) -> Any:
             return send(self, query, vars)  # the hot path: no **kwargs, no super()
         prefix = _declaration(self) if self.name is not None else ""
         merges = self.name is None
-        return _statement(
+        return judged(
             self, query, vars, lambda text: send(self, text, vars), prefix=prefix, merges=merges
         )
 
@@ -304,10 +110,10 @@ def _executemany_override(send: Any) -> Any:
         seat: Seat = getattr(self.connection, ATTRIBUTE, RETIRED)
         if query.__class__ is str and seat.known(query) is PLAIN:
             return send(self, query, vars_list)
-        reading = seat.guard.read(_text(self.connection, query) or "")
+        reading = seat.guard.read(text_of(self.connection, query) or "")
         rows = list(vars_list)
         params = worst(reading, rows) if reading.bound else None
-        return _statement(self, query, params, lambda text: send(self, text, rows), batch=rows)
+        return judged(self, query, params, lambda text: send(self, text, rows), batch=rows)
 
     return executemany
 
@@ -317,7 +123,7 @@ def _callproc_override(send: Any) -> Any:
         values = list(parameters.values() if isinstance(parameters, dict) else parameters or ())
         text = f"SELECT * FROM {procname}({', '.join(['%s'] * len(values))})"
         arguments = (procname,) if parameters is None else (procname, parameters, *rest)
-        return _statement(
+        return judged(
             self, text, values, lambda _: send(self, *arguments), editable=False, merges=False
         )
 
@@ -326,7 +132,7 @@ def _callproc_override(send: Any) -> Any:
 
 def _copy_override(send: Any) -> Any:
     def copy_expert(self: Any, sql: Any, file: Any, size: int = 8192) -> Any:
-        return _statement(self, sql, None, lambda text: send(self, text, file, size))
+        return judged(self, sql, None, lambda text: send(self, text, file, size))
 
     return copy_expert
 
@@ -334,7 +140,7 @@ def _copy_override(send: Any) -> Any:
 def _copying_override(send: Any) -> Any:
     def copying(self: Any, *args: Any, **kwargs: Any) -> Any:
         # The text is psycopg2's own and plain; what counts is that the pooler is met.
-        return _statement(self, "COPY", None, lambda _: send(self, *args, **kwargs), merges=False)
+        return judged(self, "COPY", None, lambda _: send(self, *args, **kwargs), merges=False)
 
     return copying
 
@@ -382,7 +188,7 @@ def _cursor_override(cls: Any) -> Any:
         if (args or "name" in kwargs) and not (seat.met or self.closed):
             # A named cursor is not valid after a rollback, which may be part of the question.
             with seat.lock:
-                run(meet(seat, _Wire(self)), _perform(self, seat, None, lambda _: None))
+                run(meet(seat, Wire(self)), performing(self, seat, None, lambda _: None))
         if make is extensions.connection.cursor and not args and "cursor_factory" not in kwargs:
             kwargs["cursor_factory"] = _guarded_factory(self.cursor_factory)
         made = make(self, *args, **kwargs)
@@ -440,8 +246,8 @@ def _command_override(send: Any, text: str) -> Any:
             return send(self, *args)
         masked = sys.exc_info()[1] is not None
         with seat.lock:
-            steps = command(seat, _Wire(self), text, masked=masked)
-            return run(steps, _perform(self, seat, text, lambda _: send(self, *args)))
+            steps = command(seat, Wire(self), text, masked=masked)
+            return run(steps, performing(self, seat, text, lambda _: send(self, *args)))
 
     return guarded
 
@@ -464,8 +270,8 @@ def _session_text(conn: Any, text: str, send: Callable[[], Any]) -> Any:
     if not seat.guard.watching or conn.closed:
         return send()
     with seat.lock:
-        steps = statement(seat, _Wire(conn), text, editable=False, can_add=False)
-        return run(steps, _perform(conn, seat, text, lambda _: send()))
+        steps = statement(seat, Wire(conn), text, editable=False, can_add=False)
+        return run(steps, performing(conn, seat, text, lambda _: send()))
 
 
 FITTING = _Fitting(_connection_overrides)

@@ -29,6 +29,7 @@ def statement(
     *,
     editable: bool = True,
     can_add: bool = True,
+    can_ask: bool = True,
     batch: Sequence[Any] = (),
     masked: bool = False,
 ) -> Steps:
@@ -36,7 +37,8 @@ def statement(
 
     `params` are its parameters, a sequence or a mapping, `batch` those of all its executions;
     `editable`: another text can be sent, `can_add`: and settings along with it, where it is a
-    transaction of its own; `masked`: an exception is on its way, which no error of ours may
+    transaction of its own, `can_ask`: what it sets has its value when it has been sent;
+    `masked`: an exception is on its way, which no error of ours may
     hide. Returns what the driver returned.
     """
     yield from meet(seat, wire)
@@ -59,7 +61,7 @@ def statement(
             failed=wire.failed,
             editable=editable,
             can_add=can_add or in_block,
-            can_ask=in_block,
+            can_ask=can_ask and in_block,
             batch=batch,
         )
     except (SessionStateError, SessionStateWarning) as error:
