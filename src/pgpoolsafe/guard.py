@@ -201,7 +201,7 @@ class Guard:
         can_ask: bool = True,
         batch: Sequence[Any] = (),
         segment: bool | None = None,
-        hidden: Sequence[str] = (),
+        unsaid: Sequence[str] = (),
         locate: Callable[[], Location | None] = caller,
     ) -> Plan:
         """Decide on a text before it is sent.
@@ -211,7 +211,7 @@ class Guard:
         text; `can_add`: it can send statements of ours along, `can_ask`: and read their
         results before the next text; `batch`: the parameters of all its executions, of
         which `params` are one; `segment`: the text shares an implicit transaction
-        with others of its pipeline, and whether that has the settings already; `hidden`:
+        with others of its pipeline, and whether that has the settings already; `unsaid`:
         values that stand in the text, to be shown in no message.
         Raises SessionStateError in strict mode (or SessionStateWarning, where the user has
         made warnings errors); then nothing may be sent.
@@ -219,7 +219,7 @@ class Guard:
         draft = self.books.copy()
         trial = Trial(text, reading, params, draft, self.policy, self.judged_as)
         trial.failed, trial.editable, trial.locate = failed, editable, locate
-        trial.judges, trial.hidden = self.watching, hidden
+        trial.judges, trial.unsaid = self.watching, unsaid
         try:
             if draft.in_block and not in_block:
                 trial.ended_unseen()

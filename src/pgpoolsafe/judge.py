@@ -60,7 +60,7 @@ class Trial:
 
     `failed`: its transaction is aborted already; `editable`: another text can be sent;
     `judges`: what it leaves behind is of interest; `carrying`: the settings that travel
-    with it, where they do; `hidden`: the values in the text that no message may show.
+    with it, where they do; `unsaid`: the values in the text that no message may show.
     """
 
     text: str
@@ -73,7 +73,7 @@ class Trial:
     editable: bool = True
     judges: bool = True
     carrying: Carrying | None = None
-    hidden: Sequence[str] = ()
+    unsaid: Sequence[str] = ()
     locate: Callable[[], Location | None] = caller
     findings: list[Finding] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
@@ -404,7 +404,7 @@ class Trial:
 
     def _shown(self, text: str) -> str:
         """A text as messages have it: short, and without the values to be hidden."""
-        for value in self.hidden:
+        for value in self.unsaid:
             text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", "…", text)
         return shorten(text)
 

@@ -140,7 +140,7 @@ def _plan(one: Statement, text: str, reading: Reading, *, in_block: bool, editab
         in_block=in_block,
         failed=conn.pgconn.transaction_status == INERROR,
         editable=editable and not isinstance(one.query, Template),
-        hidden=values_in(conn, one.query),
+        unsaid=values_in(conn, one.query),
         # The modes of a transaction cannot be put into one that a pipeline has begun.
         can_add=in_block or not guard.in_force.modes if in_pipeline else has_carry,
         can_ask=has_carry and one.can_ask and not in_pipeline,
