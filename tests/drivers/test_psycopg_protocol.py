@@ -24,7 +24,7 @@ HAZARD = "SELECT set_config('app.way', 'x', false)"
 def conn(pgbouncer: PgBouncer) -> Iterator[Conn]:
     """In autocommit, guarded in strict mode, behind PgBouncer in transaction mode."""
     with psycopg.connect(pgbouncer.dsn(), autocommit=True) as conn:
-        pgpoolsafe.install(conn, mode="strict")
+        pgpoolsafe.install(conn, mode="strict", settings="local")
         yield conn
 
 
@@ -32,7 +32,7 @@ def conn(pgbouncer: PgBouncer) -> Iterator[Conn]:
 def direct(postgres: Postgres) -> Iterator[Conn]:
     """The same without a pooler, judged as if behind one."""
     with psycopg.connect(postgres.dsn(), autocommit=True) as conn:
-        pgpoolsafe.install(conn, pooler="pgbouncer", mode="strict")
+        pgpoolsafe.install(conn, pooler="pgbouncer", mode="strict", settings="local")
         yield conn
 
 
@@ -97,7 +97,8 @@ async def test_async_connections_prepare_nothing(pgbouncer: PgBouncer) -> None:
 
 def test_a_prepared_text_is_judged_every_time(postgres: Postgres) -> None:
     with psycopg.connect(postgres.dsn(), autocommit=True, prepare_threshold=0) as conn:
-        with pgpoolsafe.install(conn, pooler="pgbouncer", mode="strict", prepared="leave") as guard:
+        options = {"mode": "strict", "prepared": "leave", "settings": "local"}
+        with pgpoolsafe.install(conn, pooler="pgbouncer", **options) as guard:  # type: ignore[arg-type]
             with pgpoolsafe.allow("named-prepare"):
                 for _ in range(3):
                     with pytest.raises(SessionStateError):

@@ -151,15 +151,18 @@ def test_bytes_that_are_no_text_are_sent_as_they_are(direct: Conn) -> None:
 
 
 BOUND = ["default_transaction_read_only", "on"]
-LATER: list[tuple[str, Any]] = [
-    ("SET default_transaction_read_only = on", None),
-    ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", None),
+LATER = [
+    "SET default_transaction_read_only = on",
+    "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+]
+TOLD: list[tuple[str, Any]] = [
+    *((text, None) for text in LATER),
     ("SELECT set_config(%s, %s, false)", BOUND),
     ("SELECT set_config(%(name)s, 'on', false)", {"name": BOUND[0].upper()}),
 ]
 
 
-@pytest.mark.parametrize("text,params", LATER, ids=[text for text, _ in LATER])
+@pytest.mark.parametrize("text,params", TOLD, ids=[text for text, _ in TOLD])
 def test_what_only_later_transactions_read_is_told(
     pgbouncer: PgBouncer, text: str, params: Any
 ) -> None:

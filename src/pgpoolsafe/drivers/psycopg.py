@@ -102,8 +102,8 @@ def _obey(conn: BaseConnection[Any], seat: Seat) -> None:
     seat.guard.books = books
     seat.met = False
     seat.give_threshold_back(conn)
-    seat.redressed = False
     seat.settle()
+    seat.redressed = False
     recall(conn, seat)
 
 
