@@ -98,11 +98,9 @@ async def test_async_refused_before_it_is_sent(
 
 # Whether the call succeeds shows later than its statement: at FETCH, if at all.
 CANNOT_CARRY = (
-    "named_cursor",
-    "scrolling_cursor",
-    "async_named_cursor",
-    "stream",
-    "async_stream",
+    *("named_cursor", "scrolling_cursor", "raw_server_cursor"),
+    *("async_named_cursor", "async_scrolling_cursor", "async_raw_server_cursor"),
+    *("stream", "stream_by_the_chunk", "async_stream"),
 )
 
 

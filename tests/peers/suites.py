@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pgpoolsafe.testing.server import HOST
 from tests.servers import PgBouncer, Postgres
-from tests.servers.server import HOST
 
 DATABASE = "peers"
 USER = "postgres"

@@ -58,6 +58,12 @@ def test_reasons(test: str, error: str, reason: str) -> None:
     assert reason_for(test, error) == reason
 
 
+def test_the_page_says_every_reason() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "peers.md").read_text()
+    for reason in REASONS.values():
+        assert f"| {reason.name} | {reason.why} |" in page
+
+
 def test_what_only_the_library_breaks_is_counted() -> None:
     def run(**outcomes: str) -> Run:
         return Run({test: Outcome(o) for test, o in outcomes.items()}, 1, 0.0)
