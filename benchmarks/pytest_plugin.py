@@ -2,10 +2,10 @@
 
     python benchmarks/pytest_plugin.py [PAIRS]
 
-Each test does what a typical one does: two statements in a transaction, through a pool or
-through a SQLAlchemy session that is rolled back. Prints the ratio of the medians of wall
-time, and the one of processor time, for strict mode and for strict mode with residue; and
-what importing the plugin costs a run that does not ask for it.
+Half of the tests send ten statements in a transaction of a pool's; half work with objects in
+a SQLAlchemy session that is rolled back, as its documentation has it. Prints the median of the
+ratios of wall time and of processor time, with the smallest and the largest, for strict mode and
+for strict mode with residue; and what importing the plugin costs a run that does not ask for it.
 """
 
 from __future__ import annotations
@@ -33,9 +33,19 @@ import psycopg
 import psycopg_pool
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 DSN = os.environ["SHOP"]
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    item: Mapped[str]
 
 
 @pytest.fixture(scope="session")
@@ -65,14 +75,20 @@ def session(pool, engine):
 def test_pool(pool, number):
     with pool.connection() as conn:
         conn.execute("INSERT INTO orders (item) VALUES (%s)", [str(number)])
-        assert conn.execute("SELECT count(*) FROM orders WHERE item = %s", [str(number)]).fetchone()
+        for _ in range(8):
+            conn.execute("SELECT count(*) FROM orders WHERE item = %s", [str(number)]).fetchone()
+        assert conn.execute("SELECT max(id) FROM orders").fetchone()
 
 
 @pytest.mark.parametrize("number", range(500))
 def test_session(session, number):
-    session.execute(sa.text("INSERT INTO orders (item) VALUES (:item)"), {"item": str(number)})
+    session.add_all([Order(item=f"{number}-{place}") for place in range(5)])
     session.commit()
-    assert session.execute(sa.text("SELECT count(*) FROM orders")).scalar()
+    orders = session.scalars(sa.select(Order).where(Order.item.like(f"{number}-%"))).all()
+    assert len(orders) >= 5
+    orders[0].item = "changed"
+    session.commit()
+    assert session.scalar(sa.select(sa.func.count()).where(Order.item == "changed"))
 """
 
 STRICT = ("--pgpoolsafe=strict", "--pgpoolsafe-pooler=pgbouncer>=1.24 transaction")
