@@ -121,7 +121,7 @@ ORIGINS: list[tuple[Origin, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize("origin, answer, words", ORIGINS, ids=str)
+@pytest.mark.parametrize("origin, answer, words", ORIGINS, ids=map(str, range(len(ORIGINS))))
 def test_what_the_session_began_with_is_no_residue(
     origin: Origin, answer: dict[str, Any], words: str
 ) -> None:
