@@ -57,6 +57,15 @@ def timeout_of_another(stage: Stage) -> Outcome:
     return Outcome(True, "B's report dies of A's timeout, and so will the next ones.")
 
 
+def timeout_that_is_lost(stage: Stage) -> Outcome:
+    a = stage.client("A")
+    with stage.on(1):
+        a.says("set statement_timeout = '2s'")
+    with stage.on(2):
+        answer = a.says("show statement_timeout")
+    return Outcome(answer != "2s", f"A has set its timeout to 2s, and runs with {answer}.")
+
+
 def lock_for_ever(stage: Stage) -> Outcome:
     a, b = stage.client("A"), stage.client("B")
     with stage.on(1):
@@ -149,6 +158,12 @@ SCENES = (
         "A web request's timeout kills another team's report",
         "SET stays on the server connection, for whoever is given it next.",
         timeout_of_another,
+    ),
+    Scene(
+        "The request itself runs without the timeout that it has set",
+        "SET stays on the server connection, and the next statement is given another one. With"
+        " the guard the setting travels with each transaction of its client.",
+        timeout_that_is_lost,
     ),
     Scene(
         "An advisory lock stays locked for ever",
