@@ -30,7 +30,7 @@ help:
 	@echo "make docs         write the generated pages of docs/"
 	@echo "make clean        remove the virtual environment and what was built"
 
-# Two processes, each with servers of its own: most tests wait for a server most of the time.
+# Each process has servers of its own: most tests wait for a server most of the time.
 test:
 	@scripts/setup.sh --servers test
 	$(PYTHON_IN_VENV) -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
