@@ -218,6 +218,25 @@ def test_a_block_of_settings(lane: Lane, pgbouncer: PgBouncer) -> None:
     assert bystanders(pgbouncer) == {"4MB"}
 
 
+def test_a_block_on_a_connection_and_on_a_session(lane: Lane) -> None:
+    def on_a_connection(engine: sa.Engine) -> list[Any]:
+        with engine.begin() as conn:
+            before = scalar(conn, SHOW)
+            with pgpoolsafe.settings(conn, work_mem="9MB"):
+                inside = scalar(conn, SHOW)
+            return [before, inside, scalar(conn, SHOW)]
+
+    def on_a_session(engine: sa.Engine) -> list[Any]:
+        with orm.Session(engine) as session, pgpoolsafe.settings(session, work_mem="8MB"):
+            first = session.execute(sa.text(SHOW)).scalar()
+            session.commit()
+            return [first, session.execute(sa.text(SHOW)).scalar()]
+
+    assert lane.do(on_a_connection) == ["4MB", "9MB", "4MB"]
+    assert lane.do(on_a_session) == ["8MB", "8MB"]
+    assert lane.do(simply) == "4MB"
+
+
 def test_isolation_that_is_set_for_the_session(lane: Lane, pgbouncer: PgBouncer) -> None:
     lane.do(transaction, "SET default_transaction_isolation TO 'serializable'")
     lane.do(transaction, "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")

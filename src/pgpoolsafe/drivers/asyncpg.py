@@ -57,6 +57,10 @@ class _Fitting(Fitting):
                 f"asyncpg {asyncpg.__version__} is not supported: it has no {lacks}"
             )
 
+    def is_open(self, conn: Any) -> bool:
+        seat = self.seat_of(conn)
+        return bool(conn.is_in_transaction()) and not (seat is not None and seat.own.failed)
+
     def note(self, conn: Any) -> Own:
         return Own(conn)
 

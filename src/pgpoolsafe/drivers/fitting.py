@@ -8,13 +8,12 @@ too, changes nothing global, and is undone by assigning the class back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..guard import Guard
-from ..rules.catalog import Level
-from ..rules.policy import Policy, Settings
+from ..rules.policy import Policy
+from .copying import reduce_override
 from .seat import ATTRIBUTE, Seat
 
 Overrides = Callable[[Any], dict[str, Any]]
@@ -54,6 +53,7 @@ def subclass(cls: type, overrides: dict[str, Any]) -> type:
         "__qualname__": cls.__qualname__,
         "__doc__": cls.__doc__,
         "__slots__": (),
+        "__reduce_ex__": reduce_override(cls),
         **overrides,
     }
     try:
@@ -77,6 +77,10 @@ class Fitting:
 
     def check(self, conn: Any) -> None:
         """Raise ConfigurationError for a connection that cannot be guarded wholly."""
+
+    def is_open(self, conn: Any) -> bool:
+        """Whether a transaction is open, and not aborted."""
+        raise NotImplementedError
 
     def note(self, conn: Any) -> Any:
         """What the driver's module keeps in the seat."""
@@ -109,7 +113,7 @@ class Fitting:
         carrier = self.carrier(conn)
         guarded = self.classes.of(type(carrier))
         seat = carrier.__dict__[ATTRIBUTE] = Seat(
-            Guard(without_carrying(owner.policy), owner.reporter), self.note(conn)
+            Guard(owner.policy, owner.reporter), self.note(conn)
         )
         carrier.__class__ = guarded
         return seat
@@ -132,21 +136,11 @@ class Fitting:
         """Follow the installation that came last."""
         owner = seat.owners[-1]
         books = seat.guard.books
-        seat.guard = Guard(without_carrying(owner.policy), owner.reporter)
+        seat.guard = Guard(owner.policy, owner.reporter)
         seat.guard.books = books
         seat.met = False
         self.give_back(conn, seat)
         seat.settle()
-
-
-def without_carrying(policy: Policy) -> Policy:
-    """The policy where settings do not travel with BEGIN: made local in a transaction, told of
-    outside of one.
-    """
-    if not policy.carries:
-        return policy
-    rules = {name: level for name, level in policy.rules.items() if level is not Level.CARRY}
-    return replace(policy, settings=Settings.LOCAL, rules=rules)
 
 
 def check_policy(policy: Policy) -> None:

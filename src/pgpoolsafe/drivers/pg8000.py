@@ -48,6 +48,9 @@ class _Own:
 
 
 class _Fitting(Fitting):
+    def is_open(self, conn: Any) -> bool:
+        return bool(conn._transaction_status == core.IN_TRANSACTION)
+
     def check(self, conn: Any) -> None:
         missing = [name for name in names.LAYOUT if not hasattr(conn, name)]
         if missing:
@@ -57,6 +60,11 @@ class _Fitting(Fitting):
 
     def note(self, conn: Any) -> _Own:
         return _Own(names.endpoint_of(conn))
+
+    def detach(self, conn: Any, owner: Any) -> None:
+        super().detach(conn, owner)
+        if self.seat_of(conn) is None:
+            conn.__dict__.pop(names.ENDPOINT, None)
 
     def give_back(self, conn: Any, seat: Seat) -> None:
         seat.own.at_once = False

@@ -75,6 +75,11 @@ def detach(conn: BaseConnection[Any], owner: Any) -> None:
     del conn.__dict__[ATTRIBUTE]
 
 
+def is_open(conn: BaseConnection[Any]) -> bool:
+    """Whether a transaction is open, and not aborted."""
+    return bool(conn.pgconn.transaction_status == pq.TransactionStatus.INTRANS)
+
+
 def is_async(cls: type) -> bool:
     """Whether a connection class is asynchronous."""
     return issubclass(cls, psycopg.AsyncConnection)

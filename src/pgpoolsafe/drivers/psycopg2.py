@@ -58,6 +58,9 @@ def is_guardable(conn: Any) -> bool:
 
 
 class _Fitting(Fitting):
+    def is_open(self, conn: Any) -> bool:
+        return bool(conn.get_transaction_status() == extensions.TRANSACTION_STATUS_INTRANS)
+
     def check(self, conn: Any) -> None:
         if conn.async_:
             raise ConfigurationError("pgpoolsafe guards no asynchronous psycopg2 connection")

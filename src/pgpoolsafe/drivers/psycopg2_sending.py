@@ -110,6 +110,7 @@ def judged(
             can_add=merges,
             can_ask=not prefix,  # a cursor computes its rows when they are fetched
             batch=batch,
+            unsaid=values_in(conn, query),
             masked=sys.exc_info()[1] is not None,
         )
         return run(steps, performing(conn, seat, query, send_order))
@@ -122,6 +123,15 @@ def text_of(conn: Any, query: Any) -> str | None:
     if isinstance(query, bytes):
         return query.decode(_encoding(conn), "surrogateescape")
     return query.as_string(conn) if isinstance(query, sql.Composable) else None
+
+
+def values_in(conn: Any, query: Any) -> tuple[str, ...]:
+    """The values that are composed into a query, as they stand in its text."""
+    if isinstance(query, sql.Literal):
+        return (query.as_string(conn),)
+    if not isinstance(query, sql.Composed):
+        return ()
+    return tuple(value for part in query for value in values_in(conn, part))
 
 
 def _like(conn: Any, query: Any, text: str) -> Any:

@@ -7,7 +7,6 @@ stand on are listed in `LAYOUT` and checked before a connection is touched.
 
 from __future__ import annotations
 
-import copyreg
 import sys
 from collections.abc import Iterable
 from functools import wraps
@@ -26,6 +25,7 @@ from ..guard import Guard
 from . import psycopg_carrying as carrying
 from . import psycopg_commands as commands
 from . import psycopg_sending as sending
+from .copying import reduce_override
 from .psycopg_seat import ATTRIBUTE, RETIRED
 
 LAYOUT: dict[type, tuple[str, ...]] = {
@@ -55,7 +55,6 @@ LAYOUT: dict[type, tuple[str, ...]] = {
 """The private names of psycopg that the guarded classes override or call."""
 
 _CURSOR_INIT = BaseCursor.__init__.__code__
-_NEW_OBJECT = vars(copyreg)["__newobj__"]
 
 
 def check_layout() -> None:
@@ -100,7 +99,7 @@ def _subclass(cls: type, overrides: dict[str, Any]) -> type:
         "__doc__": cls.__doc__,
         # No new slot: the layout must stay that of the base for __class__ to change.
         "__slots__": (),
-        "__reduce_ex__": _reduce_override(cls),
+        "__reduce_ex__": reduce_override(cls),
         **overrides,
     }
     try:
@@ -111,29 +110,6 @@ def _subclass(cls: type, overrides: dict[str, Any]) -> type:
         ) from error
     _guarded_classes.add(made)
     return made
-
-
-def _reduce_override(cls: Any) -> Any:
-    reduce = cls.__reduce_ex__
-
-    def reduce_ex(self: Any, protocol: Any) -> Any:
-        parts = reduce(self, protocol)
-        # A copy is guarded as its original is; pickle writes names, and ours has none.
-        if sys._getframe(1).f_globals.get("__name__") == "copy" or not isinstance(parts, tuple):
-            return parts
-        function, arguments, *rest = parts
-        if function is _NEW_OBJECT:  # which pickle holds to the object's class
-            function = cls.__new__
-        named = tuple(cls if argument is type(self) else argument for argument in arguments)
-        return (function, named, *map(_without_seat, rest))
-
-    return reduce_ex
-
-
-def _without_seat(state: Any) -> Any:
-    if isinstance(state, dict):
-        return {name: value for name, value in state.items() if name != ATTRIBUTE}
-    return state
 
 
 def _connection_overrides(cls: Any) -> dict[str, Any]:

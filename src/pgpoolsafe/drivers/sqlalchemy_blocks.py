@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, scoped_session
 
 from ..errors import ConfigurationError
 from ..session.settings import Carried
-from .psycopg_blocks import Connection as DriverConnection
+from .blocks import Connection as DriverConnection
 from .sqlalchemy import of_driver
 
 Steps = Generator[str, Any, None]

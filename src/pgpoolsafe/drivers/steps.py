@@ -31,6 +31,7 @@ def statement(
     can_add: bool = True,
     can_ask: bool = True,
     batch: Sequence[Any] = (),
+    unsaid: Sequence[str] = (),
     masked: bool = False,
 ) -> Steps:
     """Generator: judge a text before the driver opens its transaction, then send it.
@@ -38,8 +39,8 @@ def statement(
     `params` are its parameters, a sequence or a mapping, `batch` those of all its executions;
     `editable`: another text can be sent, `can_add`: and settings along with it, where it is a
     transaction of its own, `can_ask`: what it sets has its value when it has been sent;
-    `masked`: an exception is on its way, which no error of ours may
-    hide. Returns what the driver returned.
+    `unsaid`: values that stand in the text, to be shown in no message; `masked`: an exception
+    is on its way, which no error of ours may hide. Returns what the driver returned.
     """
     yield from meet(seat, wire)
     guard = seat.guard
@@ -63,6 +64,7 @@ def statement(
             can_add=can_add or in_block,
             can_ask=can_ask and in_block,
             batch=batch,
+            unsaid=unsaid,
         )
     except (SessionStateError, SessionStateWarning) as error:
         if not ends_transaction(reading):

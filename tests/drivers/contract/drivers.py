@@ -6,62 +6,20 @@ written once.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 import psycopg_pool
 import sqlalchemy as sa
-from psycopg.adapt import Dumper
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.servers import PgBouncer, Postgres
-
-Server = Postgres | PgBouncer
-
-
-class Client(ABC):
-    """One connection of a driver: in transactions of its own making, unless in autocommit."""
-
-    def __init__(self, connection: Any) -> None:
-        self.connection = connection
-
-    @property
-    def driver_connection(self) -> Any:
-        """The connection of the driver itself."""
-        return self.connection
-
-    @abstractmethod
-    async def execute(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-        """Send a statement; `%s` stands for a parameter. Returns the rows, if any."""
-
-    @abstractmethod
-    async def commit(self) -> None:
-        """Commit, by the driver's own method."""
-
-    @abstractmethod
-    async def rollback(self) -> None:
-        """Roll back, by the driver's own method."""
-
-    @abstractmethod
-    def transaction(self) -> AbstractAsyncContextManager[Any]:
-        """The driver's own transaction block."""
-
-    def poison(self, error: Exception) -> Any:
-        """A parameter that raises an error of the user's when the driver takes it."""
-
-        class Poison:
-            pass
-
-        class PoisonDumper(Dumper):
-            def dump(self, _: Any) -> bytes:
-                raise error
-
-        self.driver_connection.adapters.register_dumper(Poison, PoisonDumper)
-        return Poison()
+from tests.drivers.contract import more_drivers as more
+from tests.drivers.contract.base import Client as Client
+from tests.drivers.contract.base import Core, CoreAsync, Server
+from tests.drivers.contract.base import Target as Target
 
 
 class Psycopg(Client):
@@ -100,60 +58,6 @@ class PsycopgAsync(Client):
         return self.connection.transaction()  # type: ignore[no-any-return]
 
 
-class Core(Client):
-    """sqlalchemy.Connection."""
-
-    @property
-    def driver_connection(self) -> Any:
-        return self.connection.connection.driver_connection
-
-    async def execute(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-        result = self.connection.exec_driver_sql(sql, params or None)
-        return [tuple(row) for row in result] if result.returns_rows else []
-
-    async def commit(self) -> None:
-        self.connection.commit()
-
-    async def rollback(self) -> None:
-        self.connection.rollback()
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
-        with self.connection.begin():
-            yield
-
-
-class CoreAsync(Client):
-    """sqlalchemy.ext.asyncio.AsyncConnection."""
-
-    @property
-    def driver_connection(self) -> Any:
-        return self.connection.sync_connection.connection.driver_connection
-
-    async def execute(self, sql: str, *params: Any) -> list[tuple[Any, ...]]:
-        result = await self.connection.exec_driver_sql(sql, params or None)
-        return [tuple(row) for row in result] if result.returns_rows else []
-
-    async def commit(self) -> None:
-        await self.connection.commit()
-
-    async def rollback(self) -> None:
-        await self.connection.rollback()
-
-    def transaction(self) -> AbstractAsyncContextManager[Any]:
-        return self.connection.begin()  # type: ignore[no-any-return]
-
-
-class Target(ABC):
-    """What install() is given, and the clients that come from it."""
-
-    guarded: Any
-
-    @abstractmethod
-    def client(self, *, autocommit: bool = False) -> AbstractAsyncContextManager[Client]:
-        """A client, given back at the end."""
-
-
 Opened = AbstractAsyncContextManager[Target]
 
 
@@ -163,7 +67,14 @@ class Driver:
 
     `connect` opens a connection of the driver itself, which nobody else knows; `wrapped` has
     the verbs for it, and `socket` gives its file descriptor. `serves_many`: what is opened
-    gives several clients at once; else it is one connection, which many may use in turn.
+    gives several clients at once; else it is one connection, which many may use in turn, if
+    it `is_shared` at all.
+
+    What differs from driver to driver: `has_cycles`: its connections refer to themselves;
+    `survives_copying`: a connection outlives a copy of itself;
+    `begins_by`: what it has sent for its BEGIN before the first statement is known;
+    `warns_at_rollback`: whether an exception is on its way cannot be told there, so that none
+    is raised; `lets_users_errors_through`: those of a parameter's adapter.
     """
 
     name: str
@@ -173,6 +84,12 @@ class Driver:
     wrapped: Callable[[Any], Client]
     socket: Callable[[Any], int]
     serves_many: bool = True
+    is_shared: bool = True
+    has_cycles: bool = False
+    survives_copying: bool = True
+    begins_by: list[str] = field(default_factory=list)
+    warns_at_rollback: bool = False
+    lets_users_errors_through: bool = True
 
     async def alone(self, server: Server) -> Any:
         """Such a connection."""
@@ -323,7 +240,8 @@ def engine(dialect: str, client: type[Client] = Core, **of_driver: Any) -> Drive
 
     @asynccontextmanager
     async def opened(server: Server) -> AsyncIterator[Target]:
-        made = sa.create_engine(_url(server, dialect), max_overflow=10)
+        options = more.OPTIONS.get(dialect, {})
+        made = sa.create_engine(_url(server, dialect), max_overflow=10, connect_args=options)
         yield _Engine(made, client)
         made.dispose()
 
@@ -335,7 +253,8 @@ def async_engine(dialect: str, client: type[Client] = CoreAsync, **of_driver: An
 
     @asynccontextmanager
     async def opened(server: Server) -> AsyncIterator[Target]:
-        made = create_async_engine(_url(server, dialect), max_overflow=10)
+        options = more.OPTIONS.get(dialect, {})
+        made = create_async_engine(_url(server, dialect), max_overflow=10, connect_args=options)
         yield _AsyncEngine(made, client)
         await made.dispose()
 
@@ -349,4 +268,24 @@ DRIVERS = (
     Driver("psycopg_pool-async", is_async=True, open=_psycopg_pool_async, **_ASYNC),
     engine("psycopg", **_SYNC),
     async_engine("psycopg_async", **_ASYNC),
+    Driver("psycopg2", is_async=False, open=more.open_psycopg2, serves_many=False, **more.PSYCOPG2),
+    Driver(
+        "pg8000",
+        is_async=False,
+        open=more.open_pg8000,
+        serves_many=False,
+        is_shared=False,
+        **more.PG8000,
+    ),
+    Driver(
+        "asyncpg",
+        is_async=True,
+        open=more.open_asyncpg,
+        serves_many=False,
+        is_shared=False,
+        **more.ASYNCPG,
+    ),
+    engine("psycopg2", more.CorePsycopg2, **more.PSYCOPG2),
+    engine("pg8000", more.CorePg8000, **more.PG8000),
+    async_engine("asyncpg", more.CoreAsyncpg, warns_at_rollback=True, **more.ASYNCPG),
 )

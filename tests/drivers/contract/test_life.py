@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import gc
 import os
@@ -24,7 +25,8 @@ STRICT: dict[str, Any] = {"mode": "strict"}
 
 def shape(connection: Any) -> Any:
     """What a connection looks like to a program that looks closely."""
-    return type(connection), sorted(vars(connection)), repr(connection).partition(" at ")[0]
+    own = sorted(getattr(connection, "__dict__", ()))
+    return type(connection), own, repr(connection).partition(" at ")[0]
 
 
 async def test_uninstall_restores(driver: Driver, pgbouncer: PgBouncer) -> None:
@@ -66,6 +68,8 @@ ACTS = [pickle.dumps, copy.copy, copy.deepcopy, hash, bool, repr, dir]
 async def test_pickling_and_copying(
     driver: Driver, pgbouncer: PgBouncer, act: Callable[[Any], Any]
 ) -> None:
+    if act in (copy.copy, copy.deepcopy) and not driver.survives_copying:
+        pytest.skip("a copy of the driver's connection closes it when it goes")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # the copy of an open connection
         async with driver.open(pgbouncer) as target:
@@ -114,7 +118,11 @@ async def test_nothing_keeps_a_connection_open(driver: Driver, pgbouncer: PgBoun
         with without_the_collector():
             alive = weakref.ref(connection)
             del connection
+            if driver.has_cycles:  # of its own, which only the collector ends
+                assert gc.collect()
             assert alive() is None
+            for _ in range(3):  # an event loop closes a socket in its next turn
+                await asyncio.sleep(0)
             with pytest.raises(OSError, match="Bad file descriptor"):
                 os.fstat(socket)
 

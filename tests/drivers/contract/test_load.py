@@ -65,7 +65,10 @@ async def test_a_target_for_each(driver: Driver, pgbouncer: PgBouncer) -> None:
 
 async def test_one_target_for_all(driver: Driver, pgbouncer: PgBouncer) -> None:
     async with driver.open(pgbouncer) as target:
-        if driver.serves_many:
+        if not driver.is_shared:
+            with pgpoolsafe.install(target.guarded, mode="strict", settings="local"):
+                await _with_a_client(target, 1)
+        elif driver.serves_many:
             with pgpoolsafe.install(target.guarded, mode="strict", settings="local"):
                 await at_once(driver, lambda number: _with_a_client(target, number))
         else:

@@ -1,0 +1,89 @@
+"""The settings of `settings()` blocks on one connection of whatever driver."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+from ..errors import ConfigurationError
+from ..guard import Guard
+from ..session.settings import Carried
+from ..sql.putting import local_query, replacing_query
+from .kinds import fitting_of
+
+Former = tuple[int, dict[str, "str | None"]]
+"""The number of a transaction, and the values that it had before the block."""
+
+
+class Connection:
+    """The blocks on one connection of a driver, for scopes that stand on one."""
+
+    def __init__(self, conn: Any) -> None:
+        self._conn = conn
+        self._former: dict[int, Former] = {}
+        _seat(conn)
+
+    def entering(self, block: Carried) -> Generator[str, Any, None]:
+        """An open transaction is given the settings at once."""
+        if self._is_open:
+            row = yield replacing_query(block.steps)
+            names = [name for name, _ in block.steps]
+            former = dict(zip(names, row[::2], strict=True))
+            self._former[id(block)] = (_seat(self._conn).guard.books.number, former)
+        _seat(self._conn).enter(block)
+
+    def leaving(self, block: Carried) -> Generator[str, Any, None]:
+        """An open transaction is given back what it had, or what it would have had."""
+        seat = _seat(self._conn)
+        seat.leave(block)
+        former = self._former.pop(id(block), None)
+        if self._is_open:
+            steps = _steps_back(seat, block, former)
+            if steps:
+                yield local_query(steps)
+
+    def drop(self, block: Carried) -> None:
+        """The block is over for this connection, which is nobody's at the moment."""
+        self._former.pop(id(block), None)
+        _seat(self._conn).leave(block)
+
+    def is_on(self, other: Connection) -> bool:
+        """Whether both are on the same connection."""
+        return self._conn is other._conn
+
+    @property
+    def _is_open(self) -> bool:
+        return bool(fitting_of(self._conn).is_open(self._conn))
+
+
+def _seat(conn: Any) -> Any:
+    seat = fitting_of(conn).seat_of(conn)
+    if seat is None:
+        raise ConfigurationError(
+            "settings(): this connection is not guarded; call pgpoolsafe.install() on it, on"
+            " its pool or on its engine first"
+        )
+    return seat
+
+
+def _steps_back(
+    seat: Any, block: Carried, former: Former | None
+) -> tuple[tuple[str, str | None], ...]:
+    """What an open transaction is to have after the block.
+
+    Where only the session would know (a direct connection, a transaction that began inside
+    the block) the settings stay to its end.
+    """
+    guard: Guard = seat.guard
+    after = dict(guard.in_force.steps)
+    number, known = former or (-1, {})
+    is_same = number == guard.books.number
+    steps: list[tuple[str, str | None]] = []
+    for name, _ in block.steps:
+        if is_same and known.get(name) is not None:
+            steps.append((name, known[name]))
+        elif name in after:
+            steps.append((name, after[name]))
+        elif is_same or guard.carries_for_real:
+            steps.append((name, None))
+    return tuple(steps)
