@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -97,5 +98,6 @@ def _list(names: Collection[str]) -> str:
     return ", ".join(names)
 
 
+@cache
 def _install_options() -> list[str]:
     return [name for name in inspect.signature(pgpoolsafe.install).parameters if name != "target"]
