@@ -102,7 +102,7 @@ _ROWS = (
     ),
     Reason(
         "leftover",
-        "what an earlier test left on the server connection, by way of the raw libpq connection",
+        "meets what an earlier test that failed has left: open connections, a session of its own",
         r"ExceptionGroup",
         varies=True,
     ),

@@ -46,6 +46,9 @@ def _why(report):
     if crash is None:
         named = re.findall(r"^[\w.]+(?:Error|Exception|[A-Z]\w+): .*$", text, re.MULTILINE)
         text = named[-1] if named else text.rpartition("\n")[2]
+    if "ExceptionGroup" in text:  # what is in it says more than its name
+        inner = re.findall(r"^[ |]*(\S*(?:Warning|Error): .*)$", str(report.longrepr), re.MULTILINE)
+        text = "; ".join([text, *dict.fromkeys(inner)])
     return " ".join(text.split())[:300]
 
 

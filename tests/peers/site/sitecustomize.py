@@ -65,7 +65,7 @@ def guard():
     # What it says is not what is compared: some suites make an error of every warning, which
     # would be a refusal, and some count the lines of the log.
     warnings.filterwarnings("ignore", category=pgpoolsafe.SessionStateWarning)
-    logging.getLogger("pgpoolsafe").propagate = False
+    logging.getLogger("pgpoolsafe").disabled = True
     with Path(os.environ[REGISTER]).open("a") as register:
         register.write(f"{os.getpid()} {sys.argv[0]}\n")
 
