@@ -259,7 +259,8 @@ class Trial:
             return False
         # Outside a transaction a local form does nothing; of a set_config() that should be
         # carried that is the lesser evil.
-        if not in_transaction and (level is Level.REWRITE or not effect.function):
+        lasts = in_transaction or self.draft.segment
+        if not lasts and (level is Level.REWRITE or not effect.function):
             return False
         # In this transaction a local form would do nothing; a bound name is known only here.
         if _first(key_of(effect, self.params)) in OF_LATER_TRANSACTIONS:
