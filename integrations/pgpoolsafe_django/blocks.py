@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any
 
-from pgpoolsafe import ConfigurationError
+from pgpoolsafe.drivers.blocks import Connection
 from pgpoolsafe.session.settings import Carried
-from pgpoolsafe.setting_blocks import Everywhere, Scope, connection_scope
+from pgpoolsafe.setting_blocks import Everywhere
 
 Steps = Generator[str, Any, None]
 
@@ -21,26 +21,20 @@ class AliasScope:
     """Where a block on a DatabaseWrapper holds."""
 
     def __init__(self, wrapper: Any) -> None:
-        if wrapper.Database.__name__ != "psycopg":
-            raise ConfigurationError(
-                f"settings(): settings travel with psycopg 3 only, not {wrapper.Database.__name__}"
-            )
         self._wrapper = wrapper
         self._everywhere = Everywhere(wrapper.pgpoolsafe)
-        self._open: dict[int, Scope] = {}
+        self._open: dict[int, Connection] = {}
 
     def entering(self, block: Carried) -> Steps:
         """An open transaction is given the settings first: where they are wrong, that fails."""
         wrapper = self._wrapper
         if wrapper.in_atomic_block and wrapper.connection is not None:
-            scope = connection_scope(wrapper.connection)
-            if scope is not None:
-                self._open[id(block)] = scope
-                if not wrapper.pooler().shares_sessions:
-                    # The driver sends BEGIN with the first statement. What a session of our
-                    # own had before the block, only an open transaction can be asked for.
-                    yield "SELECT 1"
-                yield from scope.entering(block)
+            scope = self._open[id(block)] = Connection(wrapper.connection)
+            if not wrapper.pooler().shares_sessions:
+                # The driver sends BEGIN with the first statement. What a session of our own
+                # had before the block, only an open transaction can be asked for.
+                yield "SELECT 1"
+            yield from scope.entering(block)
         yield from self._everywhere.entering(block)
 
     def leaving(self, block: Carried) -> Steps:

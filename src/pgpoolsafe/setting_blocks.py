@@ -142,7 +142,7 @@ def _scope_of(target: Any) -> Scope:
     if own is not None:  # a framework's connection: it knows what is below it
         framework_scope: Scope = own()
         return framework_scope
-    for finder in (_session_scope, connection_scope):
+    for finder in (_session_scope, _connection_scope):
         scope = finder(target)
         if scope is not None:
             return scope
@@ -164,8 +164,7 @@ def _session_scope(target: Any) -> Scope | None:
     return scope_of(target)
 
 
-def connection_scope(target: Any) -> Scope | None:
-    """Where a block on a connection of a driver holds; None for what is none."""
+def _connection_scope(target: Any) -> Scope | None:
     if "psycopg" not in sys.modules:
         return None
     from .drivers.psycopg_blocks import scope_of

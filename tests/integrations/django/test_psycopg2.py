@@ -17,37 +17,52 @@ LOOK = """
 import warnings
 from django.db import connection, transaction
 from webshop.models import Item
-from pgpoolsafe import ConfigurationError, SessionStateWarning, settings
+from pgpoolsafe import settings
 
-def run(statement):
+def show(statement="SHOW statement_timeout"):
     with connection.cursor() as cursor:
         cursor.execute(statement)
+        return cursor.fetchone()[0] if cursor.description else None
 
 with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
-    print(len(list(Item.objects.iterator(chunk_size=1))))
+    items = [len(list(Item.objects.iterator(chunk_size=1)))]
     with transaction.atomic():
-        print(len(list(Item.objects.iterator(chunk_size=1))))
-        run("SET statement_timeout = '3s'")
-    run("SET lock_timeout = '3s'")
-    run("RESET lock_timeout")
-    run("LISTEN orders")
+        items.append(len(list(Item.objects.iterator(chunk_size=1))))
+    show("LISTEN orders")
+    show("SET statement_timeout = '3s'")
+    found = [show() for _ in range(4)]
+    with settings(connection, statement_timeout="5s"):
+        found += [show() for _ in range(4)]
+        with transaction.atomic(), settings(connection, statement_timeout="7s"):
+            found.append(show())
+    with transaction.atomic():
+        show("SELECT 1")
+        with settings(connection, statement_timeout="9s"):
+            found.append(show())
+        found.append(show())
+    role = {show("SELECT current_user") for _ in range(4)}
+print(*items)
 print(*(warning.message.finding.rule for warning in told))
-try:
-    settings(connection, statement_timeout="5s")
-except ConfigurationError as error:
-    print(error)
+print(*found)
+print(*role)
 """
 
 
 def test_it_is_guarded(manage: Manage, postgres: Postgres) -> None:
     mark = postgres.log_mark()
-    done = manage("shell", "--verbosity=0", "-c", LOOK, psycopg2=True)
-    items, again, rules, error = done.stdout.splitlines()[-4:]
-    assert items == again != "0", done.stderr
-    assert rules == "session-set listen"  # the first SET was made local
-    assert error == "settings(): settings travel with psycopg 3 only, not psycopg2"
-    assert postgres.log_contains("SET LOCAL statement_timeout", mark)
+    role = {"OPTIONS": {"assume_role": "webshop_reader"}}
+    with postgres.connect("postgres", "webshop", autocommit=True) as admin:
+        admin.execute("CREATE ROLE webshop_reader; GRANT webshop_reader TO app")
+        admin.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO webshop_reader")
+    done = manage("shell", "--verbosity=0", "-c", LOOK, psycopg2=True, default=role)
+    items, *told = done.stdout.splitlines()[-4:]
+    assert len(set(items.split())) == 1
+    assert told == [
+        "listen",
+        "3s 3s 3s 3s 5s 5s 5s 5s 7s 9s 3s",
+        "webshop_reader",
+    ], done.stderr
     assert not postgres.log_contains("WITH HOLD", mark)
 
 
