@@ -121,12 +121,9 @@ def canonical(target: Any) -> Any:
 
         while isinstance(target, OptionEngineMixin):
             target = target._proxied
-    if "asyncpg" in sys.modules:
-        from asyncpg.pool import PoolConnectionProxy
+    from .drivers.kinds import not_lent
 
-        if type(target) is PoolConnectionProxy:
-            target = target._con
-    return target
+    return not_lent(target)
 
 
 def _driver_of(target: Any) -> Driver:
@@ -192,19 +189,10 @@ def _pool_target(target: Any) -> Driver | None:
 
 
 def _connection_target(target: Any) -> Driver | None:
-    for name, module, cls in _CONNECTIONS:
-        base = getattr(sys.modules.get(module), cls, None)
-        if base is not None and base in type(target).__mro__:
-            return _one(name)
-    return None
+    from .drivers.kinds import driver_name
 
-
-_CONNECTIONS = (
-    ("psycopg", "psycopg._connection_base", "BaseConnection"),
-    ("psycopg2", "psycopg2.extensions", "connection"),
-    ("pg8000", "pg8000.core", "CoreConnection"),
-    ("asyncpg", "asyncpg.connection", "Connection"),
-)
+    name = driver_name(target)
+    return None if name is None else _one(name)
 
 
 def _one(name: str) -> Driver:

@@ -165,11 +165,10 @@ def _session_scope(target: Any) -> Scope | None:
 
 
 def _connection_scope(target: Any) -> Scope | None:
-    if "psycopg" not in sys.modules:
-        return None
-    from .drivers.psycopg_blocks import scope_of
+    from .drivers.blocks import scope_of
 
-    return scope_of(target)
+    scope: Scope | None = scope_of(target)
+    return scope
 
 
 class Everywhere:

@@ -158,6 +158,21 @@ async def copied(conn: Any) -> str:
     return rows.getvalue().decode().strip()
 
 
+async def test_a_block_of_settings(pooled: Any) -> None:
+    with pgpoolsafe.install(pooled):
+        async with pooled.transaction():
+            assert await pooled.fetchval("SHOW work_mem") == "4MB"
+            async with pgpoolsafe.settings(pooled, work_mem="9MB"):
+                assert await pooled.fetchval("SHOW work_mem") == "9MB"
+            assert await pooled.fetchval("SHOW work_mem") == "4MB"
+            with pytest.raises(pgpoolsafe.ConfigurationError, match="async with"):
+                with pgpoolsafe.settings(pooled, work_mem="9MB"):
+                    pass
+        with pgpoolsafe.settings(pooled, work_mem="9MB"):
+            assert await pooled.fetchval("SHOW work_mem") == "9MB"
+        assert await pooled.fetchval("SHOW work_mem") == "4MB"
+
+
 async def test_an_error_between_settings_opens_no_transaction(pooled: Any) -> None:
     with pgpoolsafe.install(pooled):
         assert await pooled.execute("SET work_mem TO '7MB'") == "SET"

@@ -180,6 +180,26 @@ def test_what_a_named_cursor_sets_is_told(pooled: Any) -> None:
         assert not left(pooled)
 
 
+def test_a_block_of_settings(pooled: Any) -> None:
+    with pgpoolsafe.install(pooled):
+        with pooled:
+            assert value(executed(pooled, "SHOW work_mem")) == "4MB"
+            with pgpoolsafe.settings(pooled, work_mem="9MB"):
+                assert value(executed(pooled, "SHOW work_mem")) == "9MB"
+            assert value(executed(pooled, "SHOW work_mem")) == "4MB"
+        with pgpoolsafe.settings(pooled, work_mem="9MB"), pooled:
+            assert value(executed(pooled, "SHOW work_mem")) == "9MB"
+
+
+def test_values_composed_into_a_text_appear_in_no_message(conn: Any) -> None:
+    with pgpoolsafe.install(conn, mode="strict", settings="leave"), conn:
+        query = sql.SQL("SELECT set_config('app.way', {}, false), {}")
+        with pytest.raises(SessionStateError) as caught:
+            conn.cursor().execute(query.format(sql.Literal("hush-hush"), sql.Literal(7)))
+            conn.commit()
+        assert "hush" not in str(caught.value)
+
+
 def test_a_block_on_an_autocommit_connection(pooled: Any) -> None:
     """psycopg2 begins a transaction for `with conn:` in autocommit mode, too."""
     pooled.autocommit = True

@@ -9,7 +9,7 @@ from ..errors import ConfigurationError
 from ..guard import Guard
 from ..session.settings import Carried
 from ..sql.putting import local_query, replacing_query
-from .kinds import fitting_of
+from .kinds import driver_name, fitting_of, not_lent
 
 Former = tuple[int, dict[str, "str | None"]]
 """The number of a transaction, and the values that it had before the block."""
@@ -54,6 +54,48 @@ class Connection:
     @property
     def _is_open(self) -> bool:
         return bool(fitting_of(self._conn).is_open(self._conn))
+
+
+class DbApi(Connection):
+    """The blocks on a connection of psycopg2 or pg8000."""
+
+    def run(self, text: str) -> Any:
+        """The row that a text returns."""
+        cursor = self._conn.cursor()
+        cursor.execute(text)
+        return cursor.fetchone()
+
+    async def run_async(self, text: str) -> Any:
+        """The same."""
+        return self.run(text)
+
+
+class Asyncpg(Connection):
+    """The blocks on a connection of asyncpg."""
+
+    def run(self, text: str) -> Any:
+        """What a text returns has to be awaited."""
+        raise ConfigurationError(
+            "settings(): a transaction is open on this Connection of asyncpg: use `async with`"
+        )
+
+    async def run_async(self, text: str) -> Any:
+        """The row that a text returns."""
+        return tuple(await self._conn.fetchrow(text))
+
+
+def scope_of(target: Any) -> Any:
+    """The scope of a connection of a driver; None for what is none."""
+    target = not_lent(target)
+    name = driver_name(target)
+    if name == "psycopg":
+        from .psycopg_blocks import Connection as Psycopg
+
+        return Psycopg(target)
+    return None if name is None else _SCOPES[name](target)
+
+
+_SCOPES = {"psycopg2": DbApi, "pg8000": DbApi, "asyncpg": Asyncpg}
 
 
 def _seat(conn: Any) -> Any:

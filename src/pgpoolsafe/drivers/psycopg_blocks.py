@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from psycopg._connection_base import BaseConnection
 from psycopg.rows import tuple_row
 
 from ..errors import ConfigurationError
 from .blocks import Connection as OnConnection
 from .psycopg import is_async
-
-
-def scope_of(target: Any) -> Connection | None:
-    """The scope of a psycopg connection; None for what is none."""
-    return Connection(target) if isinstance(target, BaseConnection) else None
 
 
 class Connection(OnConnection):
