@@ -384,9 +384,13 @@ def test_the_databases_own_functions(pooled: Lane, postgres: Postgres) -> None:
     """audit=True: a function that leaves a setting is found where it is called."""
     with postgres.connect(autocommit=True) as conn:
         conn.execute(DEFINE)
-    with pgpoolsafe.install(pooled.target, mode="strict", audit=True):
-        with pytest.raises(SessionStateError, match=r"^session-set: "):
-            pooled.do(core_of("SELECT set_tenant('x')"))
+    try:
+        with pgpoolsafe.install(pooled.target, mode="strict", audit=True):
+            with pytest.raises(SessionStateError, match=r"^session-set: "):
+                pooled.do(core_of("SELECT set_tenant('x')"))
+    finally:
+        with postgres.connect(autocommit=True) as conn:
+            conn.execute("DROP FUNCTION set_tenant")
 
 
 DEFINE = r"""
