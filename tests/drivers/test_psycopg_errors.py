@@ -61,7 +61,8 @@ def seen(conn: Conn, text: str, params: Any = None) -> Seen:
 
 SPACE = st.text(" \t\n\r", min_size=1, max_size=6)
 ODD = st.text(
-    st.characters(codec="utf-8", exclude_characters="\0'*/\\", exclude_categories=("Cs",)),
+    # Of some later characters libpq and Python know different widths.
+    st.characters(max_codepoint=0x2FF, exclude_characters="\0'*/\\", exclude_categories=("Cs",)),
     max_size=70,
 )
 PLAIN = st.text("ab \t\né漢\N{COMBINING ACUTE ACCENT}\N{GRINNING FACE}", max_size=130)

@@ -211,7 +211,7 @@ TOLD = {"session-set": "ignore", "settings-not-carried": "ignore"}
 WAYS = {
     "not carrying": ({}, {"settings": "local", "rules": TOLD}),
     "nothing to carry": ({}, {"settings": "carry"}),
-    "carrying": (SETTINGS, {"settings": "carry", "rules": TOLD}),
+    "carrying": (SETTINGS, {"settings": "carry", "rules": {"settings-not-carried": "ignore"}}),
 }
 
 

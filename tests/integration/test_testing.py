@@ -104,8 +104,12 @@ def test_residue_is_captured(postgres: Postgres) -> None:
             "CREATE OR REPLACE FUNCTION hidden() RETURNS void LANGUAGE plpgsql AS"
             " $$ BEGIN PERFORM pg_catalog.set_config('app.hidden', 'x', false); END $$"
         )
-    with capture_findings(residue=True) as found, postgres.connect(autocommit=True) as conn:
-        conn.execute("SELECT hidden()")
+    try:
+        with capture_findings(residue=True) as found, postgres.connect(autocommit=True) as conn:
+            conn.execute("SELECT hidden()")
+    finally:
+        with postgres.connect(autocommit=True) as owner:
+            owner.execute("DROP FUNCTION hidden()")
     assert [(finding.rule, finding.statement) for finding in found] == [
         ("residue", "SELECT hidden()")
     ]

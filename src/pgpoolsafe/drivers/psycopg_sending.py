@@ -127,7 +127,8 @@ def _plainly(one: Statement, text: str, in_block: bool, *, draws: bool) -> Gen |
     plan = guard.plan_for_plain(text)
     if plan is None:
         return None
-    return _showing_own_text(one.carry(one.query, plan), text, plan)
+    gen = one.carry(one.query, plan)
+    return gen if one.params is not None else _showing_own_text(gen, text, plan)
 
 
 def _plan(one: Statement, text: str, reading: Reading, *, in_block: bool, editable: bool) -> Plan:
@@ -192,7 +193,8 @@ def _showing_own_text(gen: Gen, text: str, plan: Plan) -> Gen:
         return (yield from gen)
     except psycopg.Error as error:
         before = len(carrying.head_of(plan)) if plan.as_query else 0
-        if plan.travels or plan.edits:
+        # In a pipeline of ours a text that was not edited stands as the user wrote it.
+        if plan.edits or plan.as_query or plan.after:
             reposition(error, text, plan.edits, before)
         raise
 

@@ -193,7 +193,8 @@ def test_second():
 
 
 def test_third():
-    shop.safe()
+    with shop.connect(autocommit=True) as conn:
+        conn.execute("DROP FUNCTION hidden()")
 '''
 
 
