@@ -259,7 +259,7 @@ class Trial:
             return False
         # Outside a transaction a local form does nothing; of a set_config() that should be
         # carried that is the lesser evil.
-        lasts = in_transaction or self.draft.segment
+        lasts = in_transaction or (self.draft.segment and level is not Level.REWRITE)
         if not lasts and (level is Level.REWRITE or not effect.function):
             return False
         # In this transaction a local form would do nothing; a bound name is known only here.
