@@ -75,6 +75,7 @@ def run(
         variables["PGPOOLSAFE_PEERS_OUTCOMES"] = str(outcomes)
         if options is not None:
             variables["PGPOOLSAFE_PEERS_REGISTER"] = str(register)
+            variables["PGPOOLSAFE_PEERS_DRIVER"] = suite.driver
             variables["PGPOOLSAFE_PEERS_OPTIONS"] = json.dumps(dict(options))
         done = subprocess.run(
             [*suite.command(server, tuple(only)), "-o", f"cache_dir={place}/cache"],

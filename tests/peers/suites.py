@@ -24,7 +24,7 @@ class Suite:
     `source`: the row of `sources.SOURCES` that has it; `tests`: what pytest is given;
     `addresses`: the options that carry the address, a template of `dsn` and `port`;
     `deselected`: tests that have nothing to do with a server, or cannot run twice alike;
-    `usual`: whether it is run when nothing is named.
+    `usual`: whether it is run when nothing is named; `driver`: the module that is guarded.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Suite:
     environment: Mapping[str, str] = field(default_factory=dict)
     deselected: tuple[str, ...] = ()
     usual: bool = True
+    driver: str = "psycopg"
 
     def command(self, server: Postgres | PgBouncer, more: tuple[str, ...]) -> list[str]:
         """The command that runs the suite, or the tests of it that `more` names."""
@@ -66,11 +67,13 @@ def _address(server: Postgres | PgBouncer) -> dict[str, Any]:
     return {"dsn": server.dsn(USER, DATABASE), "host": HOST, "port": server.port}
 
 
-def _sqlalchemy(dialect: str, *tests: str) -> Suite:
+def _sqlalchemy(dialect: str, *tests: str, driver: str = "psycopg", usual: bool = True) -> Suite:
     return Suite(
         name=f"sqlalchemy-{dialect}",
         source="sqlalchemy",
         tests=tests,
+        driver=driver,
+        usual=usual,
         options=(f"--dburi=postgresql+{dialect}://{USER}@{{host}}:{{port}}/{DATABASE}",),
     )
 
@@ -98,14 +101,18 @@ _SENDING = tuple(
 )
 """Without the thousands of tests of types and of texts, which are the same on each driver."""
 
-_DIALECT = (_POSTGRESQL, "test/dialect/test_suite.py", "test/engine")
+_BOTH = ("test/dialect/test_suite.py", "test/engine")
 
 SUITES: dict[str, Suite] = {
     suite.name: suite
     for suite in (
         _psycopg("psycopg", "-m", "not slow"),
         _psycopg("psycopg-slow", "-m", "slow", usual=False),
-        _sqlalchemy("psycopg", *_DIALECT),
-        _sqlalchemy("psycopg_async", *_SENDING, "test/dialect/test_suite.py", "test/engine"),
+        _sqlalchemy("psycopg", _POSTGRESQL, *_BOTH),
+        _sqlalchemy("psycopg_async", *_SENDING, *_BOTH),
+        *(
+            _sqlalchemy(driver, *_SENDING, *_BOTH, driver=driver, usual=False)
+            for driver in ("psycopg2", "pg8000", "asyncpg")
+        ),
     )
 }

@@ -86,6 +86,7 @@ def test_each_interpreter_is_guarded_when_it_has_psycopg(tmp_path: Path) -> None
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(SITE), *sys.path]),
         "PGPOOLSAFE_PEERS_OPTIONS": json.dumps({"mode": "observe"}),
+        "PGPOOLSAFE_PEERS_DRIVER": "psycopg",
         "PGPOOLSAFE_PEERS_REGISTER": str(register),
     }
     for _ in range(2):

@@ -1,6 +1,6 @@
 """First thing in every interpreter of a run, those that a test starts among them.
 
-Guards the process as soon as it has imported psycopg. Not before: a suite may have its own
+Guards the process as soon as it has imported the driver. Not before: a suite may have its own
 ideas of when that is to happen (gevent's patches come first, for example).
 """
 
@@ -16,6 +16,8 @@ from pathlib import Path
 
 OPTIONS = "PGPOOLSAFE_PEERS_OPTIONS"
 """The options of install(), as JSON; without it nothing is installed."""
+DRIVER = "PGPOOLSAFE_PEERS_DRIVER"
+"""The module of the driver."""
 REGISTER = "PGPOOLSAFE_PEERS_REGISTER"
 """A file with a line for each interpreter that was guarded."""
 
@@ -71,4 +73,4 @@ def guard():
 
 
 if OPTIONS in os.environ:
-    sys.meta_path.insert(0, AfterImport("psycopg"))
+    sys.meta_path.insert(0, AfterImport(os.environ[DRIVER]))
