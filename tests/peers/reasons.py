@@ -62,7 +62,8 @@ _ROWS = (
     Reason(
         "temp-table",
         "counts on a temporary table in a later transaction, or meets another client's",
-        r"trace|temp|UndefinedTable|DuplicateTable",
+        r"trace|temp|tmp|UndefinedTable|DuplicateTable"
+        r"|_multi_|multi_get_|TableViaSelectTest|test_get_sequence_names_no_sequence",
         varies=True,
     ),
     Reason(
