@@ -189,9 +189,10 @@ class Trial:
             self._local(effect, statement, in_transaction)
             return
         key = key_of(effect, self.params)
-        if self.pooler.answer(effect.kind, _first(key)).safe:
+        is_safe = self.pooler.answer(effect.kind, _first(key)).safe
+        if is_safe and _first(key) not in self.pooler.shown:
             return
-        if self._carries(effect, key):
+        if self._carries(effect, key) or is_safe:
             return
         is_own = effect.kind in _SETTINGS and not self._is_touched(key)
         if is_own and self._rewrite(effect, statement, in_transaction):

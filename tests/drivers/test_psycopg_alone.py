@@ -12,6 +12,7 @@ import pytest
 
 import pgpoolsafe
 from pgpoolsafe import SessionStateError, SessionStateWarning
+from pgpoolsafe.drivers import psycopg_meeting
 from tests.servers import PgBouncer, Postgres
 
 HAZARD = "LISTEN x"
@@ -150,3 +151,21 @@ def test_a_copy_is_guarded_as_well(postgres: Postgres) -> None:
             with pytest.raises(SessionStateError):
                 twin.execute(HAZARD)
         twin.close()
+
+
+def test_a_connection_heeds_what_another_one_learns_meanwhile(
+    pgbouncer: PgBouncer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool, meet, thresholds = pgbouncer.dsn(), psycopg_meeting.meet_by_asking, []
+
+    def late(conn: Any, seat: Any) -> Any:
+        monkeypatch.undo()
+        with psycopg.connect(pool, autocommit=True) as other:
+            other.execute("SELECT 1")
+            thresholds.append(other.prepare_threshold)
+        return (yield from meet(conn, seat))
+
+    with pgpoolsafe.install(), psycopg.connect(pool, autocommit=True) as conn:
+        monkeypatch.setattr(psycopg_meeting, "meet_by_asking", late)
+        conn.execute("SELECT 1")
+        assert thresholds == [conn.prepare_threshold]

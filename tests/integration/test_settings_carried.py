@@ -413,16 +413,13 @@ TRACKED = [
     ("TimeZone", "Asia/Tokyo"),
     ("DateStyle", "German, DMY"),
     ("standard_conforming_strings", "off"),
-    ("application_name", "ours"),
     ("client_encoding", "LATIN1"),
 ]
 
 
 @pytest.mark.parametrize("name, value", TRACKED)
 def test_what_pgbouncer_tracks_is_left_to_it(name: str, value: str, pool: PgBouncer) -> None:
-    # Up to 1.23 PgBouncer lets a client that came without a name have that of another one.
-    others = psycopg.connect(pool.dsn(application_name="others"), autocommit=True)
-    with Wiretap(pool) as tap, others as other:
+    with Wiretap(pool) as tap, psycopg.connect(pool.dsn(), autocommit=True) as other:
         usual = Talk(other).show(name)
         with psycopg.connect(tap.dsn(), autocommit=True) as client:
             pgpoolsafe.install(client, settings="carry", mode="strict")
@@ -434,6 +431,20 @@ def test_what_pgbouncer_tracks_is_left_to_it(name: str, value: str, pool: PgBoun
             assert Talk(other).show(name) == usual
     show = f"SELECT current_setting('{name}', true)"
     assert count.passed.texts == [f"SET {name} = '{value}'", *[show] * 4]
+
+
+def test_what_shows_to_clients_without_it_is_carried(pool: PgBouncer) -> None:
+    # Up to 1.21 PgBouncer lets a client that came without a name have that of another one.
+    name = "application_name"
+    with psycopg.connect(pool.dsn(), autocommit=True) as other:
+        with psycopg.connect(pool.dsn(), autocommit=True) as client:
+            pgpoolsafe.install(client, settings="carry", mode="strict")
+            client.execute(f"SET {name} = 'ours'")
+            for _ in range(4):
+                assert Talk(client).show(name) == "ours"
+                assert Talk(other).show(name) != "ours"
+            client.execute(f"RESET {name}")
+            assert [Talk(client).show(name) for _ in range(4)] == [""] * 4
 
 
 DOORS = {

@@ -28,7 +28,8 @@ def _nothing_stays_installed() -> Iterator[None]:
     before = BaseConnection.__dict__["_connect_gen"]
     others = alive()
     yield
-    assert alive() == others
+    # Those that other tests left with their connections may go meanwhile.
+    assert [one for one in alive() if one not in others] == []
     assert BaseConnection.__dict__["_connect_gen"] is before
 
 

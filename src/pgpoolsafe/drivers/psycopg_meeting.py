@@ -134,8 +134,12 @@ def meet_by_asking(conn: Any, seat: Any) -> Gen:
     if not seat.owners:  # uninstalled by another thread meanwhile
         return
     owner, greeting = seat.owners[-1], greet(conn)
-    if not (owner.override or _known(owner.poolers, greeting)):
-        _met(conn, seat, (yield from _asked(conn, greeting, owner.poolers)))
+    pooler = owner.override or _known(owner.poolers, greeting)
+    if pooler is None:
+        pooler = yield from _asked(conn, greeting, owner.poolers)
+    # Known by now, it may have been learnt by another thread since this one looked.
+    if seat.guard.pooler != _as_libpq_can(pooler):
+        _met(conn, seat, pooler)
     if not seat.met:
         yield from learn_code(conn, seat, greeting.endpoint)
         seat.met = True

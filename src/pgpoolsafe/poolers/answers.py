@@ -59,7 +59,8 @@ class Pooler:
     `confidence`: "certain" (the pooler said so, or the user did), "likely", "assumed".
     `measured`: whether its answers were observed on a real one, rather than read in its
     documentation or source; where they were not, its name says so. `begin_with_set`: what
-    becomes of `BEGIN; SET LOCAL …` in one message.
+    becomes of `BEGIN; SET LOCAL …` in one message. `shown`: those of `tracked` that also
+    show to a client which has none of its own: better carried than left to the pooler.
     """
 
     product: str
@@ -73,6 +74,7 @@ class Pooler:
     confidence: str = "assumed"
     measured: bool = True
     begin_with_set: Answer = Answer.WORKS
+    shown: frozenset[str] = frozenset()
 
     @property
     def shares_sessions(self) -> bool:

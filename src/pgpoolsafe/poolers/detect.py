@@ -31,7 +31,7 @@ from .probe import (
     new_probe,
     number_in,
 )
-from .products import DIRECT, TRACKED_BY_MOST, pooler, version_in
+from .products import DIRECT, SHOWN_BY_MANY, TRACKED_BY_MOST, pooler, version_in
 
 __all__ = [
     "PROBED_PARAMETERS",
@@ -271,7 +271,7 @@ def _proxy(greeting: Greeting, clues: Sequence[_Clue], evidence: tuple[str, ...]
     # Only poolers that restore these settings are known to announce such a process id. To
     # take them for lost would make local what a program counts on, such as its TimeZone.
     if product == "unknown" and greeting.impossible_pid and greeting.backend_pid:
-        return replace(found, tracked=TRACKED_BY_MOST)
+        return replace(found, tracked=TRACKED_BY_MOST, shown=SHOWN_BY_MANY)
     return found
 
 

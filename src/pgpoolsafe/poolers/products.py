@@ -90,7 +90,8 @@ class Row:
     further ones, where the server reports them; None: whatever the server reports.
     `prepared`: whether protocol-level prepared statements follow the client by default;
     None: configuration decides. `source`: where the row comes from. `begin_with_set`: what
-    becomes of `BEGIN; SET LOCAL …` in one message.
+    becomes of `BEGIN; SET LOCAL …` in one message. `shown`: tracked settings that also show
+    to a client which has none of its own.
     """
 
     product: str
@@ -103,6 +104,7 @@ class Row:
     if_reported: frozenset[str] | None = frozenset()
     prepared: bool | None = None
     begin_with_set: Answer = Answer.WORKS
+    shown: frozenset[str] = frozenset()
 
     @property
     def measured(self) -> bool:
@@ -133,6 +135,9 @@ TRACKED_BY_MOST = frozenset(
 )
 """What PgBouncer of every version, Odyssey and PgCat restore for each client."""
 _SIX = TRACKED_BY_MOST | {"intervalstyle"}
+SHOWN_BY_MANY = frozenset({"application_name"})
+"""Restored for each client that has one, and left for those that have none: PgBouncer before
+1.22."""
 
 _SHARED = (PoolMode.TRANSACTION, PoolMode.STATEMENT)
 _LEAKS = _all(Answer.LEAKS)
@@ -151,28 +156,40 @@ def _pgbouncer(
     if_reported: frozenset[str] | None = frozenset(),
     prepared: bool | None = None,
     source: str = _PGBOUNCER,
+    shown: frozenset[str] = frozenset(),
 ) -> Row:
     """All versions leave everything but tracked settings on the server connection.
 
     LISTEN too: the server connection goes on listening, its notifications are for whoever
     holds it at that moment, usually nobody.
     """
-    return Row("pgbouncer", _LEAKS, source, _SHARED, since, before, tracked, if_reported, prepared)
+    return Row(
+        "pgbouncer",
+        _LEAKS,
+        source,
+        _SHARED,
+        since,
+        before,
+        tracked,
+        if_reported,
+        prepared,
+        shown=shown,
+    )
 
 
 ROWS: tuple[Row, ...] = (
     # server_reset_query runs in session pooling only, unless server_reset_query_always is set.
-    # Before 1.22 another client's application_name shows where a client has none of its own.
     _pgbouncer(
         (),
         (1, 20),
         tracked=TRACKED_BY_MOST,
         prepared=False,
         source=f"{_MEASURED} (1.18); {_PGBOUNCER}",
+        shown=SHOWN_BY_MANY,
     ),
-    _pgbouncer((1, 20), (1, 21), prepared=False),
+    _pgbouncer((1, 20), (1, 21), prepared=False, shown=SHOWN_BY_MANY),
     # 1.21 tracks prepared statements on request, but not what DEALLOCATE ALL does to them.
-    _pgbouncer((1, 21), (1, 22)),
+    _pgbouncer((1, 21), (1, 22), shown=SHOWN_BY_MANY),
     _pgbouncer((1, 22), (1, 24)),
     # 1.24 made max_prepared_statements=200 the default.
     _pgbouncer((1, 24), (1, 26), prepared=True, source=f"{_MEASURED} (1.24.1); {_PGBOUNCER}"),
@@ -186,7 +203,13 @@ ROWS: tuple[Row, ...] = (
         prepared=True,
         source=f"{_MEASURED} (1.26.1); {_PGBOUNCER}",
     ),
-    _pgbouncer(None, None, tracked=TRACKED_BY_MOST, source=f"{_MEASURED} (1.18, 1.24.1, 1.26.1)"),
+    _pgbouncer(
+        None,
+        None,
+        tracked=TRACKED_BY_MOST,
+        source=f"{_MEASURED} (1.18, 1.24.1, 1.26.1)",
+        shown=SHOWN_BY_MANY,
+    ),
     # The default resets the server connection after each transaction, yet keeps prepared
     # statements (SQL ones with them), libraries and the random seed.
     # Pools with pool_discard off leak everything.
@@ -306,6 +329,7 @@ def pooler(
         confidence=confidence,
         measured=_is_measured(product, row),
         begin_with_set=row.begin_with_set,
+        shown=row.shown,
     )
 
 
