@@ -169,3 +169,16 @@ def test_a_connection_heeds_what_another_one_learns_meanwhile(
         monkeypatch.setattr(psycopg_meeting, "meet_by_asking", late)
         conn.execute("SELECT 1")
         assert thresholds == [conn.prepare_threshold]
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_many_after_a_stream(pgbouncer: PgBouncer, autocommit: bool) -> None:
+    """Without named prepared statements psycopg itself fails here."""
+    with psycopg.connect(pgbouncer.dsn(), autocommit=autocommit) as conn:
+        pgpoolsafe.install(conn, prepared="off")
+        cursor = conn.cursor()
+        for _ in range(2):
+            assert list(cursor.stream("SELECT 1")) == [(1,)]
+            cursor.executemany("SELECT %s::int", [(1,), (2,)], returning=True)
+            assert cursor.fetchall() == [(1,)]
+            assert cursor.nextset() and cursor.fetchall() == [(2,)]

@@ -70,4 +70,21 @@ KEPT = (
         )
     ),
     Program((("enter", "transaction"), ("declare", "SELECT who FROM place"), ("fetch",))),
+    Program(
+        (
+            ("enter", "pipeline"),
+            ("execute", "plain", "SET app. = 1", None),
+            ("leave", ""),
+        )
+    ),
+    Program(
+        (
+            ("execute", "plain", "BEGIN", None),
+            ("execute", "plain", "RESET statement_timeout", None),
+            ("stream", "SELECT current_setting(%s)", ("search_path",)),
+            ("many", "SELECT set_config('app.user_id', %s, %s)", (("m1", False), ("m2", True))),
+            ("execute", "plain", "COMMIT", None),
+        ),
+        watches=False,
+    ),
 )

@@ -26,6 +26,7 @@ from . import psycopg_carrying as carrying
 from . import psycopg_commands as commands
 from . import psycopg_sending as sending
 from .copying import reduce_override
+from .psycopg_pipeline import end_streaming
 from .psycopg_seat import ATTRIBUTE, RETIRED
 
 LAYOUT: dict[type, tuple[str, ...]] = {
@@ -233,6 +234,7 @@ def _execute_override(send: Any) -> Any:
 def _stream_override(send: Any) -> Any:
     def _stream_send_gen(self: Any, query: Any, params: Any = None, **kwargs: Any) -> Any:
         seat = getattr(self._conn, ATTRIBUTE, RETIRED)
+        seat.streamed = True
         if query.__class__ is str and seat.known(query) is PLAIN:
             return send(self, query, params, **kwargs)
         return sending.statement(
@@ -263,6 +265,8 @@ def _copy_override(send: Any) -> Any:
 def _many_override(send: Any) -> Any:
     def guarded(self: Any, query: Any, params_seq: Iterable[Any], returning: bool) -> Any:
         seat = getattr(self._conn, ATTRIBUTE, RETIRED)
+        if seat.streamed:
+            end_streaming(self._conn, seat)
         if query.__class__ is str and seat.known(query) is PLAIN:
             return send(self, query, params_seq, returning)
         return sending.many(

@@ -9,18 +9,21 @@ back there, and after the Sync they are what the server made of it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
 
-from psycopg import pq
+from psycopg import Error, pq
 from psycopg.errors import PipelineAborted, error_from_result
 
+from ..effects import Edit
 from ..plan import Plan
 from ..sql.putting import local_query, local_statements
+from .psycopg_errors import reposition
 from .psycopg_seat import ATTRIBUTE, RETIRED
 
 Gen = Generator[Any, Any, Any]
+_Edited = tuple[str, Sequence[Edit]]
 
 _SYNC = pq.ExecStatus.PIPELINE_SYNC
 _FATAL_ERROR = pq.ExecStatus.FATAL_ERROR
@@ -31,6 +34,7 @@ class Watched(deque[Any]):
     """A pipeline's queue of results, each of which is looked at before psycopg does.
 
     `in_force`: the implicit transaction that runs up to the next Sync has the settings.
+    `edited`: the user's text of what is being queued, and what was changed in it.
     """
 
     def __init__(self, conn: Any, waiting: deque[Any]) -> None:
@@ -38,6 +42,7 @@ class Watched(deque[Any]):
         self.conn = conn
         self.in_force = False
         self.failed: Any = None
+        self.edited: _Edited | None = None
 
     @property
     def seat(self) -> Any:
@@ -65,11 +70,12 @@ class Watched(deque[Any]):
 class _Witness:
     """Stands in the queue for a cursor, or for a command of psycopg's."""
 
-    __slots__ = ("_cursor", "_mark", "_watched")
+    __slots__ = ("_cursor", "_edited", "_mark", "_watched")
 
     def __init__(self, watched: Watched, cursor: Any) -> None:
         self._watched = watched
         self._cursor = cursor
+        self._edited = watched.edited
         self._mark = watched.seat.guard.mark()
 
     @property
@@ -82,8 +88,10 @@ class _Witness:
                 self._check_command(results[0])
             else:
                 self._cursor._check_results(results)
-        except BaseException:
+        except BaseException as error:
             self._watched.fails(self._mark)
+            if self._edited is not None and isinstance(error, Error):
+                reposition(error, *self._edited)
             raise
         if results[0].status == _SYNC:
             self._watched.synced()
@@ -99,6 +107,19 @@ class _Witness:
             raise PipelineAborted("pipeline aborted")
 
 
+def end_streaming(conn: Any, seat: Any) -> None:
+    """Let the results of executemany() come whole again after a stream().
+
+    libpq leaves the single-row mode with the next thing that it sends outside a pipeline, or
+    with the second inside one. psycopg's executemany() prepares first; if it may not, its
+    first result would come row by row, which it refuses. So an empty Parse goes first.
+    """
+    seat.streamed = False
+    if seat.holds_threshold and conn._pipeline and not conn.closed:
+        conn._pipeline.command_queue.append(partial(conn.pgconn.send_prepare, b"", b""))
+        conn._pipeline.result_queue.append(None)
+
+
 def segment(conn: Any) -> bool | None:
     """Whether the implicit transaction of a pipeline has the settings; None: there is none."""
     if not conn._pipeline:
@@ -107,13 +128,20 @@ def segment(conn: Any) -> bool | None:
     return isinstance(queue, Watched) and queue.in_force
 
 
-def statement(conn: Any, plan: Plan, gen: Gen) -> Gen:
-    """Queue a statement with what goes before and after it."""
+def statement(conn: Any, plan: Plan, gen: Gen, text: str | None = None) -> Gen:
+    """Queue a statement with what goes before and after it.
+
+    `text`: the user's, where its errors have a place in it.
+    """
     watched = _watched(conn)
     if plan.before is not None:
         _queue(conn, local_query(plan.before.steps))
         watched.in_force = True
-    result = yield from gen
+    watched.edited = (text, plan.edits) if text is not None and plan.edits else None
+    try:
+        result = yield from gen
+    finally:
+        watched.edited = None
     _queue_after(conn, plan)
     watched.in_force = watched.in_force and not plan.draft.in_block
     return result

@@ -28,7 +28,8 @@ class Seat:
     that guard the connection; the last one decides. `passes_begin`: BEGIN needs no look
     (it does in statement mode). `threshold` is the user's
     prepare_threshold while named prepared statements are kept off. `refused`: an end of a
-    transaction was refused, so that a cursor WITH HOLD may be gone. `watch`: set where
+    transaction was refused, so that a cursor WITH HOLD may be gone. `streamed`: rows were
+    streamed, and no executemany() has come since. `watch`: set where
     strict mode is to find what hidden code leaves in the session. `refused_options`: the
     settings that were taken out of its options, because they were refused with them. `dress`
     gives the connection its guarded class, or its own where there is nothing to do; `dressed`
@@ -49,6 +50,7 @@ class Seat:
         "redressed",
         "refused",
         "refused_options",
+        "streamed",
         "threshold",
         "watch",
     )
@@ -59,7 +61,7 @@ class Seat:
         self.blocks: list[Carried] = []
         self.threshold: int | None = None
         self.holds_threshold = False
-        self.refused = False
+        self.refused = self.streamed = False
         self.refused_options: dict[str, str] = {}
         self.met = False
         self.passes_begin = False

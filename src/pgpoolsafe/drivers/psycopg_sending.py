@@ -160,8 +160,9 @@ def _planned(one: Statement, text: str, plan: Plan) -> Gen:
         gen = one.carry(sent, plan)
     else:
         gen = one.send(sent)
-        if conn._pipeline and pipeline.concerns_settings(guard, plan):
-            gen = pipeline.statement(conn, plan, gen)
+        if conn._pipeline and (plan.edits or pipeline.concerns_settings(guard, plan)):
+            own = text if one.params is None and not one.prefix else None
+            gen = pipeline.statement(conn, plan, gen, own)
     if not (one.prefix or conn._pipeline) and one.params is None:
         gen = _showing_own_text(gen, text, plan)
     if plan.question is not None:
