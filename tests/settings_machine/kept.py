@@ -87,4 +87,25 @@ KEPT = (
         ),
         watches=False,
     ),
+    Program(
+        (
+            ("enter", "pipeline"),
+            ("execute", "plain", "BEGIN ISOLATION LEVEL SERIALIZABLE, READ WRITE", None),
+            ("many", "SELECT set_config('app.user_id', %s, %s)", (("m1", False), ("m2", True))),
+            ("execute", "binary", "ROLLBACK TO SAVEPOINT s", None),
+            ("leave", ""),
+        ),
+        watches=False,
+    ),
+    Program(
+        (
+            ("enter", "pipeline"),
+            ("execute", "plain", "BEGIN", None),
+            ("many", "SELECT %s::int", ((1,), (2,))),
+            ("execute", "plain", "SET work_mem = '5MB'", None),
+            ("execute", "plain", "ROLLBACK", None),
+            ("leave", ""),
+        ),
+        watches=False,
+    ),
 )

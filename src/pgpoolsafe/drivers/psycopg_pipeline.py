@@ -159,7 +159,15 @@ def command(conn: Any, plan: Plan, text: str) -> Gen:
 def concerns_settings(guard: Any, plan: Plan) -> bool:
     """Whether the settings are at stake if this, or what follows, fails."""
     books, draft = guard.books, plan.draft
-    return plan.travels or draft.settings is not books.settings or bool(books.settings)
+    if plan.travels or books.settings or draft.settings is not books.settings:
+        return True
+    return bool(draft.in_block != books.in_block)
+
+
+def runs_ahead(conn: Any) -> bool:
+    """Whether the books may know more of the transaction than libpq's status says."""
+    queue = conn._pipeline.result_queue
+    return bool(queue) or isinstance(queue, Watched)
 
 
 def _watched(conn: Any) -> Watched:

@@ -203,9 +203,9 @@ def _showing_own_text(gen: Gen, text: str, plan: Plan) -> Gen:
 def _will_be_in_block(conn: Any, guard: Guard) -> bool:
     """Whether a statement sent now runs in a block: open, or opened for it by psycopg."""
     begins = not conn._autocommit
-    if not (conn._pipeline and conn._pipeline.result_queue):
+    if not (conn._pipeline and pipeline.runs_ahead(conn)):
         return begins or is_in_block(conn)
-    # The status, which psycopg goes by, lags behind what was queued.
+    # The status, which psycopg goes by, is that of the last Sync.
     is_idle = conn.pgconn.transaction_status == IDLE
     return guard.books.in_block or bool(begins and is_idle)
 
