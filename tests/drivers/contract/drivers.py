@@ -72,7 +72,7 @@ class Driver:
 
     What differs from driver to driver: `has_cycles`: its connections refer to themselves;
     `survives_copying`: a connection outlives a copy of itself;
-    `begins_by`: what it has sent for its BEGIN before the first statement is known;
+    `begins_by`: the commands it has sent before the first statement is known;
     `warns_at_rollback`: whether an exception is on its way cannot be told there, so that none
     is raised; `lets_users_errors_through`: those of a parameter's adapter.
     """

@@ -233,7 +233,7 @@ ASYNCPG: dict[str, Any] = {
     "connect": connect_asyncpg,
     "wrapped": Asyncpg,
     "socket": lambda connection: connection._transport.get_extra_info("socket").fileno(),
-    "begins_by": ["BEGIN;"],
+    "begins_by": ["BEGIN"],
     "survives_copying": False,
     "lets_users_errors_through": False,
 }

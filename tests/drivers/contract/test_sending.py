@@ -63,7 +63,9 @@ async def test_refused_before_anything_is_sent(driver: Driver, postgres: Postgre
                 mark = postgres.log_mark()
                 with pytest.raises(SessionStateError, match=r"^load-library: "):
                     await client.execute("LOAD 'auto_explain'")
-                assert sent(postgres, mark) == driver.begins_by
+                # Some versions of asyncpg name the isolation level as well.
+                words = [text.replace(";", " ").split()[0] for text in sent(postgres, mark)]
+                assert words == driver.begins_by
                 assert await client.execute("SELECT 1") == [(1,)]
 
 
