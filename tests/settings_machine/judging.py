@@ -15,8 +15,7 @@ from .values import COMPUTED
 OF_LATER = ("SESSION CHARACTERISTICS", "default_transaction_")
 
 PSYCOPGS_OWN = "unexpected result status from query: SINGLE_TUPLE"
-"""psycopg stumbles when executemany() of a prepared text follows a stream(); guarded it does
-not, as nothing is prepared."""
+"""psycopg stumbles when executemany() follows a stream(); guarded it does not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ AMONG_PIPED = {"sync", "enter", "leave", "commit", "rollback", "finish"}
 Noticed = tuple[Any, ...]
 Connect = Callable[[], Awaitable[Any]]
 
+NOTHING_TO_END = ("25P01", "there is no transaction in progress")
+
 
 class Undone(Exception):
     """Leaves a block of `conn.transaction()` with an error."""
@@ -87,6 +89,8 @@ class Player:
         except (psycopg.Error, TypeError, ValueError) as error:
             outcome = described(error)
         notices, self._notices = tuple(self._notices), []
+        if self._in_pipeline:  # psycopg goes by the status whether it sends COMMIT
+            notices = tuple(notice for notice in notices if notice != NOTHING_TO_END)
         return before, outcome, notices, self._status()
 
     async def _step(self, step: Step) -> Noticed:

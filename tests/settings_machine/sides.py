@@ -94,7 +94,10 @@ class Side:
     async def _connect(self, program: Program) -> Any:
         """The program's connection, made anew."""
         return await connect(
-            self._dsn(program), is_async=program.is_async, autocommit=program.autocommit
+            self._dsn(program),
+            is_async=program.is_async,
+            autocommit=program.autocommit,
+            prepare_threshold=None,  # psycopg's own DEALLOCATE ALL would tell the sides apart
         )
 
     def _after_step(self, program: Program) -> Callable[[], None]:  # noqa: ARG002
