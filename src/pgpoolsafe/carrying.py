@@ -26,7 +26,8 @@ class Carrying:
 
     `frame`: settings of the blocks around (`settings()`); `in_force`: the transaction at
     hand has all of them already; `can_add`: the driver can send statements of ours along;
-    `can_ask`: and read their results at once; `batch`: the parameters of all its
+    `can_ask`: and read their results at once; `takes_modes`: they can come before the first
+    query of the transaction, as what it begins with must; `batch`: the parameters of all its
     executions, where there are several; `is_readable`: it ends where it should, so that
     more can follow; `only_books`: nothing is changed on the wire, it is only noted what
     would be carried.
@@ -39,6 +40,7 @@ class Carrying:
     in_force: bool = False
     can_add: bool = True
     can_ask: bool = True
+    takes_modes: bool = True
     batch: Sequence[Any] = ()
     is_readable: bool = True
     only_books: bool = False
@@ -75,7 +77,7 @@ class Carrying:
         """The statement begins a transaction of its own, or one for those after it."""
         if not self.is_single:
             self.in_force = True
-            self._insert(statement.start, self._given, before=True)
+            self._insert(statement.start, self._given, before=True, modes=True)
             return True
         if not self.now:
             return True
@@ -87,7 +89,12 @@ class Carrying:
         if self.way is Manner.ALONE or not self.can_add:
             return False
         self.before = self._given or None
-        return True
+        return self.takes_modes or not self._given.modes
+
+    @property
+    def missing(self) -> list[str]:
+        """The settings that a statement has to do without."""
+        return self.now.names if self.before is None else list(self._given.modes)
 
     def begins(self, statement: Statement, control: Control) -> None:
         """BEGIN: it says the modes that are default, and the settings follow it."""
@@ -102,11 +109,16 @@ class Carrying:
             self.insertions.append(Edit(end, end, " " + " ".join(modes)))
         self._follow(statement, given)
 
-    def ends(self, statement: Statement, *, chain: bool) -> None:
-        """COMMIT, ROLLBACK, PREPARE TRANSACTION; AND CHAIN begins the next one at once."""
+    def ends(self, statement: Statement, *, chain: bool, failed: bool) -> None:
+        """COMMIT, ROLLBACK, PREPARE TRANSACTION; AND CHAIN begins the next one at once.
+
+        It begins as the one before, but with what is default where that one has failed.
+        """
         self._results += 1
         self.in_force = chain
-        if chain:
+        if chain and failed and self._given.modes:
+            self._insert(statement.end, self._given, before=False, modes=True)
+        elif chain:
             self._follow(statement, self._given)
 
     def passes(self) -> None:
@@ -126,10 +138,10 @@ class Carrying:
         else:
             self._insert(self._end, what, before=False)
 
-    def _insert(self, at: int, what: Carried, *, before: bool) -> None:
+    def _insert(self, at: int, what: Carried, *, before: bool, modes: bool = False) -> None:
         """Write the settings into the text; their results are to be hidden."""
         texts = list(local_statements(what.steps))
-        if before and what.modes:
+        if modes and what.modes:
             texts.insert(0, f"SET TRANSACTION {' '.join(what.modes.values())}")
         if not texts:
             return

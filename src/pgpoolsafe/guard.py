@@ -199,6 +199,7 @@ class Guard:
         editable: bool = True,
         can_add: bool = True,
         can_ask: bool = True,
+        takes_modes: bool = True,
         batch: Sequence[Any] = (),
         segment: bool | None = None,
         unsaid: Sequence[str] = (),
@@ -209,7 +210,8 @@ class Guard:
         `in_block`: it runs inside a transaction block (open, or opened for it);
         `failed`: that transaction is aborted; `editable`: the driver can send another
         text; `can_add`: it can send statements of ours along, `can_ask`: and read their
-        results before the next text; `batch`: the parameters of all its executions, of
+        results before the next text; `takes_modes`: they can come before the first query
+        of the transaction; `batch`: the parameters of all its executions, of
         which `params` are one; `segment`: the text shares an implicit transaction
         with others of its pipeline, and whether that has the settings already; `unsaid`:
         values that stand in the text, to be shown in no message.
@@ -229,6 +231,7 @@ class Guard:
             carrying = trial.carrying = self._carrying(text, reading, draft)
             if carrying is not None:
                 carrying.can_add, carrying.can_ask = can_add, can_ask
+                carrying.takes_modes = takes_modes
                 carrying.batch = batch
                 carrying.in_force = in_block or bool(segment)
             trial.run()

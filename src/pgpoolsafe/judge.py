@@ -160,9 +160,10 @@ class Trial:
             self.failed = False
 
     def _end_by(self, statement: Statement, control: Control, *, committed: bool) -> None:
+        has_failed = self.failed
         self._end(committed=committed, chain=control.chain)
         if self.carrying is not None:
-            self.carrying.ends(statement, chain=control.chain)
+            self.carrying.ends(statement, chain=control.chain, failed=has_failed)
 
     def _begin(self, statement: Statement, control: Control) -> None:
         self.draft.in_block = True
@@ -378,7 +379,7 @@ class Trial:
     ) -> Finding:
         excerpt = self._shown(self.text[statement.start : statement.end])
         words = {"pooler": str(self.pooler), "statement": excerpt, "subject": statement.command}
-        words["name"] = ", ".join(self.carrying.now.names) if self.carrying is not None else ""
+        words["name"] = ", ".join(self.carrying.missing) if self.carrying is not None else ""
         answer = Answer.LEAKS
         if effect is not None:
             words["subject"] = self._shown(subject(effect, statement))

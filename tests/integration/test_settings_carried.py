@@ -433,6 +433,21 @@ def test_what_pgbouncer_tracks_is_left_to_it(name: str, value: str, pool: PgBoun
     assert count.passed.texts == [f"SET {name} = '{value}'", *[show] * 4]
 
 
+def test_a_pipeline_takes_along_all_but_what_a_transaction_begins_with(pool: PgBouncer) -> None:
+    with psycopg.connect(pool.dsn(), autocommit=True) as client:
+        installation = pgpoolsafe.install(client)
+        client.execute("SET work_mem = '5MB'")
+        client.execute("SET default_transaction_read_only = on")
+        with pytest.warns(pgpoolsafe.SessionStateWarning, match="default_transaction_read_only"):
+            with client.pipeline():
+                cursor = client.execute("SHOW work_mem")
+                default = client.execute("SHOW default_transaction_read_only")
+        assert (cursor.fetchone(), default.fetchone()) == (("5MB",), ("on",))
+    ((finding, _),) = installation.findings()
+    assert finding.rule == "settings-not-carried"
+    assert "work_mem" not in finding.what
+
+
 def test_what_shows_to_clients_without_it_is_carried(pool: PgBouncer) -> None:
     # Up to 1.21 PgBouncer lets a client that came without a name have that of another one.
     name = "application_name"

@@ -108,4 +108,29 @@ KEPT = (
         ),
         watches=False,
     ),
+    Program(
+        (
+            ("execute", "plain", "SET default_transaction_deferrable = off", None),
+            ("enter", "pipeline"),
+            (
+                "execute",
+                "raw",
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                None,
+            ),
+            ("leave", ""),
+        ),
+        user="postgres",
+        watches=False,
+    ),
+    Program(
+        (
+            ("execute", "plain", "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", None),
+            ("execute", "plain", "BEGIN ISOLATION LEVEL SERIALIZABLE, READ WRITE", None),
+            ("execute", "plain", "SELECT set_config('no_such_setting', 'x', false)", None),
+            ("execute", "plain", "COMMIT AND CHAIN", None),
+            ("look",),
+        ),
+        watches=False,
+    ),
 )

@@ -142,9 +142,10 @@ def _plan(one: Statement, text: str, reading: Reading, *, in_block: bool, editab
         failed=conn.pgconn.transaction_status == INERROR,
         editable=editable and not isinstance(one.query, Template),
         unsaid=values_in(conn, one.query),
-        # The modes of a transaction cannot be put into one that a pipeline has begun.
-        can_add=in_block or not guard.in_force.modes if in_pipeline else has_carry,
+        can_add=in_pipeline or has_carry,
         can_ask=has_carry and one.can_ask and not in_pipeline,
+        # The modes of a transaction cannot be put into one that a pipeline has begun.
+        takes_modes=in_block or not in_pipeline,
         batch=one.batch or (),
         segment=None if in_block else pipeline.segment(conn),
     )
