@@ -181,4 +181,5 @@ def test_many_after_a_stream(pgbouncer: PgBouncer, autocommit: bool) -> None:
             assert list(cursor.stream("SELECT 1")) == [(1,)]
             cursor.executemany("SELECT %s::int", [(1,), (2,)], returning=True)
             assert cursor.fetchall() == [(1,)]
-            assert cursor.nextset() and cursor.fetchall() == [(2,)]
+            assert cursor.nextset()
+            assert cursor.fetchall() == [(2,)]

@@ -11,7 +11,6 @@ from .programs import Program
 from .sides import FINDINGS, Side
 from .values import COMPUTED
 
-
 OF_LATER = ("SESSION CHARACTERISTICS", "default_transaction_")
 
 PSYCOPGS_OWN = "unexpected result status from query: SINGLE_TUPLE"
