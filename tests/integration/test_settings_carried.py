@@ -433,19 +433,55 @@ def test_what_pgbouncer_tracks_is_left_to_it(name: str, value: str, pool: PgBoun
     assert count.passed.texts == [f"SET {name} = '{value}'", *[show] * 4]
 
 
-def test_a_pipeline_takes_along_all_but_what_a_transaction_begins_with(pool: PgBouncer) -> None:
+ISOLATION, READ_ONLY = "SHOW transaction_isolation", "SHOW transaction_read_only"
+
+
+def test_a_pipeline_begins_as_the_client_said(pool: PgBouncer) -> None:
     with psycopg.connect(pool.dsn(), autocommit=True) as client:
-        installation = pgpoolsafe.install(client)
+        pgpoolsafe.install(client, mode="strict")
         client.execute("SET work_mem = '5MB'")
+        client.execute("SET default_transaction_isolation = 'serializable'")
+        with client.pipeline() as pipeline:
+            rows = [client.execute("SHOW work_mem"), client.execute(ISOLATION)]
+            pipeline.sync()
+            rows += [client.execute("SHOW work_mem"), client.execute(ISOLATION)]
+            pipeline.sync()
+            client.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            client.execute("COMMIT")
+            rows += [client.execute("SHOW work_mem"), client.execute(ISOLATION)]
+        assert [row.fetchone() for row in rows] == [("5MB",), ("serializable",)] * 3
+
+
+def test_so_does_executemany(pool: PgBouncer) -> None:
+    with psycopg.connect(pool.dsn(), autocommit=True) as client:
+        pgpoolsafe.install(client, mode="strict")
         client.execute("SET default_transaction_read_only = on")
-        with pytest.warns(pgpoolsafe.SessionStateWarning, match="default_transaction_read_only"):
-            with client.pipeline():
-                cursor = client.execute("SHOW work_mem")
-                default = client.execute("SHOW default_transaction_read_only")
-        assert (cursor.fetchone(), default.fetchone()) == (("5MB",), ("on",))
-    ((finding, _),) = installation.findings()
-    assert finding.rule == "settings-not-carried"
-    assert "work_mem" not in finding.what
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            client.cursor().executemany("CREATE TABLE t (n int DEFAULT %s)", [(1,), (2,)])
+
+
+def test_a_transaction_that_a_pipeline_has_begun_stays_as_it_is(pool: PgBouncer) -> None:
+    with psycopg.connect(pool.dsn(), autocommit=True) as client:
+        pgpoolsafe.install(client, mode="strict")
+        with client.pipeline() as pipeline:
+            client.execute("SELECT 1")
+            client.execute("SELECT set_config('default_transaction_read_only', 'on', false)")
+            now = client.execute(READ_ONLY)
+            pipeline.sync()
+            later = client.execute(READ_ONLY)
+        assert (now.fetchone(), later.fetchone()) == (("off",), ("on",))
+
+
+def test_where_it_is_not_known_whether_it_has_begun_that_is_told(pool: PgBouncer) -> None:
+    with psycopg.connect(pool.dsn(), autocommit=True) as client:
+        pgpoolsafe.install(client)
+        with client.pipeline():
+            assert client.execute("SELECT 1").fetchone() == (1,)
+            with pgpoolsafe.settings(client, default_transaction_read_only="on"):
+                with pytest.warns(
+                    pgpoolsafe.SessionStateWarning, match="default_transaction_read_only"
+                ):
+                    assert client.execute("SHOW work_mem").fetchone() == ("4MB",)
 
 
 def test_what_shows_to_clients_without_it_is_carried(pool: PgBouncer) -> None:

@@ -11,8 +11,6 @@ from .programs import Program
 from .sides import FINDINGS, Side
 from .values import COMPUTED
 
-OF_LATER = ("SESSION CHARACTERISTICS", "default_transaction_")
-
 PSYCOPGS_OWN = "unexpected result status from query: SINGLE_TUPLE"
 """psycopg stumbles when executemany() follows a stream(); guarded it does not."""
 
@@ -84,10 +82,8 @@ def may_be_told(program: Program) -> bool:
     """Whether it sets something in a way that the guard may tell of rather than carry on.
 
     What a statement sets to the result of an expression has to be read from its answer, and
-    among others in one message there is none yet. What later transactions begin with has to
-    come before the first query, which in a pipeline's implicit transaction nothing can.
+    among others in one message there is none yet.
     """
     many = any(step[0] == "many" and "set_config" in step[1] for step in program.steps)
     in_pipeline = ("enter", "pipeline") in program.steps
-    text = repr((program.steps, program.options))
-    return many or (in_pipeline and any(word in text for word in (COMPUTED, *OF_LATER)))
+    return many or (in_pipeline and any(COMPUTED in repr(step) for step in program.steps))

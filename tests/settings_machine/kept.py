@@ -133,4 +133,23 @@ KEPT = (
         ),
         watches=False,
     ),
+    Program(
+        (
+            ("execute", "plain", "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", None),
+            ("many", "INSERT INTO public.items VALUES (%s)", ((5,), (6,))),
+        ),
+        watches=False,
+    ),
+    Program(
+        (
+            ("execute", "plain", "SET work_mem = '7MB'", None),
+            ("enter", "pipeline"),
+            ("execute", "plain", "SELECT 1", None),
+            ("execute", "plain", "ROLLBACK", None),
+            ("execute", "plain", "SHOW work_mem", None),
+            ("execute", "raw", "SET lock_timeout = '44s'", None),
+            ("leave", ""),
+        ),
+        watches=False,
+    ),
 )

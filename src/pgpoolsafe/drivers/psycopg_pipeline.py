@@ -9,7 +9,7 @@ back there, and after the Sync they are what the server made of it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from psycopg import Error, pq
 from psycopg.errors import PipelineAborted, error_from_result
 
 from ..effects import Edit
+from ..guard import ends_transaction
 from ..plan import Plan
 from ..sql.putting import local_query, local_statements
 from .psycopg_errors import reposition
@@ -34,13 +35,15 @@ class Watched(deque[Any]):
     """A pipeline's queue of results, each of which is looked at before psycopg does.
 
     `in_force`: the implicit transaction that runs up to the next Sync has the settings.
-    `edited`: the user's text of what is being queued, and what was changed in it.
+    `is_fresh`: nothing was queued since the last transaction ended. `edited`: the user's text
+    of what is being queued, and what was changed in it.
     """
 
-    def __init__(self, conn: Any, waiting: deque[Any]) -> None:
+    def __init__(self, conn: Any, waiting: deque[Any], *, is_fresh: bool) -> None:
         super().__init__(waiting)
         self.conn = conn
         self.in_force = False
+        self.is_fresh = is_fresh
         self.failed: Any = None
         self.edited: _Edited | None = None
 
@@ -128,6 +131,22 @@ def segment(conn: Any) -> bool | None:
     return isinstance(queue, Watched) and queue.in_force
 
 
+def takes_modes(conn: Any) -> bool:
+    """Whether it is known if a transaction begins with what is queued next: one that has begun
+    stays as it is.
+    """
+    return isinstance(conn._pipeline.result_queue, Watched) or _begins(conn)
+
+
+def _begins(conn: Any) -> bool:
+    """Whether nothing was queued in a pipeline that is not watched yet.
+
+    With such settings on the books, its first statement would have had it watched.
+    """
+    guard = getattr(conn, ATTRIBUTE, RETIRED).guard
+    return not conn._pipeline.result_queue and bool(guard.books.settings.modes)
+
+
 def statement(conn: Any, plan: Plan, gen: Gen, text: str | None = None) -> Gen:
     """Queue a statement with what goes before and after it.
 
@@ -135,6 +154,8 @@ def statement(conn: Any, plan: Plan, gen: Gen, text: str | None = None) -> Gen:
     """
     watched = _watched(conn)
     if plan.before is not None:
+        if plan.before.modes and watched.is_fresh:
+            _queue_modes(conn, plan.before.modes)
         _queue(conn, local_query(plan.before.steps))
         watched.in_force = True
     watched.edited = (text, plan.edits) if text is not None and plan.edits else None
@@ -143,7 +164,8 @@ def statement(conn: Any, plan: Plan, gen: Gen, text: str | None = None) -> Gen:
     finally:
         watched.edited = None
     _queue_after(conn, plan)
-    watched.in_force = watched.in_force and not plan.draft.in_block
+    watched.is_fresh = ends_transaction(plan.reading) and not plan.draft.in_block
+    watched.in_force = watched.in_force and not (watched.is_fresh or plan.draft.in_block)
     return result
 
 
@@ -152,7 +174,7 @@ def command(conn: Any, plan: Plan, text: str) -> Gen:
     watched = _watched(conn)
     _queue(conn, text)
     _queue_after(conn, plan)
-    watched.in_force = False
+    watched.in_force = watched.is_fresh = False
     yield from ()
 
 
@@ -173,7 +195,8 @@ def runs_ahead(conn: Any) -> bool:
 def _watched(conn: Any) -> Watched:
     pipeline = conn._pipeline
     if not isinstance(pipeline.result_queue, Watched):
-        pipeline.result_queue = Watched(conn, pipeline.result_queue)
+        is_fresh = _begins(conn)
+        pipeline.result_queue = Watched(conn, pipeline.result_queue, is_fresh=is_fresh)
         pipeline._enqueue_sync = partial(_enqueue_sync, pipeline, conn)
     found: Watched = pipeline.result_queue
     return found
@@ -182,7 +205,19 @@ def _watched(conn: Any) -> Watched:
 def _enqueue_sync(pipeline: Any, conn: Any) -> None:
     type(pipeline)._enqueue_sync(pipeline)
     pipeline.result_queue.in_force = False
+    pipeline.result_queue.is_fresh = True
     getattr(conn, ATTRIBUTE, RETIRED).guard.synced()
+
+
+def _queue_modes(conn: Any, modes: Mapping[str, str]) -> None:
+    """Let the implicit transaction be of these modes.
+
+    SET TRANSACTION works in one, if it comes before the first query. SHOW is none, and lets
+    the server see that more statements share the transaction: else it would warn (before
+    version 16 it does so all the same).
+    """
+    _queue(conn, "SHOW transaction_isolation")
+    _queue(conn, f"SET TRANSACTION {' '.join(modes.values())}")
 
 
 def _queue_after(conn: Any, plan: Plan) -> None:
