@@ -162,6 +162,8 @@ class Trial:
     def _end_by(self, statement: Statement, control: Control, *, committed: bool) -> None:
         has_failed = self.failed
         self._end(committed=committed, chain=control.chain)
+        if committed:  # be it the implicit transaction of a pipeline
+            self.draft.settled = self.draft.settings
         if self.carrying is not None:
             self.carrying.ends(statement, chain=control.chain, failed=has_failed)
 

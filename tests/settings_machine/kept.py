@@ -152,4 +152,15 @@ KEPT = (
         ),
         watches=False,
     ),
+    Program(
+        (
+            ("enter", "pipeline"),
+            ("execute", "client", "SET SESSION ROLE reporting", None),
+            ("execute", "client", "PREPARE TRANSACTION 'machine'", None),
+            ("many", "SELECT current_setting(%s)", (("work_mem",), ("search_path",))),
+            ("execute", "client", "PREPARE TRANSACTION 'machine'", None),
+            ("leave", ""),
+        ),
+        watches=False,
+    ),
 )
