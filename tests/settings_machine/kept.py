@@ -163,4 +163,13 @@ KEPT = (
         ),
         watches=False,
     ),
+    Program(
+        (
+            ("execute", "plain", "SET default_transaction_isolation = serializable", None),
+            ("enter", "pipeline"),
+            ("execute", "binary", "COMMIT AND CHAIN", None),
+            ("leave", ""),
+        ),
+        watches=False,
+    ),
 )

@@ -56,6 +56,10 @@ class Watched(deque[Any]):
         cursor, prepared = item or (None, None)
         super().append((_Witness(self, cursor), prepared))
 
+    def append_own(self) -> None:
+        """Queue the place of the result of something of ours."""
+        super().append((_Own(self, None), None))
+
     def fails(self, mark: Any) -> None:
         """A statement failed, or was skipped after one that did."""
         if self.failed is None:
@@ -121,6 +125,16 @@ def end_streaming(conn: Any, seat: Any) -> None:
     if seat.holds_threshold and conn._pipeline and not conn.closed:
         conn._pipeline.command_queue.append(partial(conn.pgconn.send_prepare, b"", b""))
         conn._pipeline.result_queue.append(None)
+
+
+class _Own(_Witness):
+    """Stands there for a command of ours: that it was skipped, the user's statement tells."""
+
+    __slots__ = ()
+
+    def _check_command(self, result: Any) -> None:
+        if result.status != _ABORTED:
+            super()._check_command(result)
 
 
 def segment(conn: Any) -> bool | None:
@@ -229,4 +243,4 @@ def _queue(conn: Any, text: str) -> None:
     pgconn = conn.pgconn
     sending = partial(pgconn.send_query_params, text.encode(pgconn._encoding), None)
     conn._pipeline.command_queue.append(sending)
-    conn._pipeline.result_queue.append(None)
+    _watched(conn).append_own()
