@@ -238,6 +238,8 @@ class Carrying:
     def discards(self) -> None:
         """DISCARD ALL."""
         self.draft.settings = self.draft.settings.discard()
+        if not self.draft.in_block:  # it commits at once, or fails
+            self.draft.settled = self.draft.settings
 
 
 def _is_null(effect: Effect, params: Any) -> bool:

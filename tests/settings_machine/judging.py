@@ -64,6 +64,8 @@ class Judge:
         if found is None:
             return None
         self._pooled.renew()
+        if found.told and sends_as_it_is(program):
+            return None
         if found.told and not pooled[-2][1] and may_be_told(program):
             self.told += 1
             return None
@@ -87,3 +89,12 @@ def may_be_told(program: Program) -> bool:
     many = any(step[0] == "many" and "set_config" in step[1] for step in program.steps)
     in_pipeline = ("enter", "pipeline") in program.steps
     return many or (in_pipeline and any(COMPUTED in repr(step) for step in program.steps))
+
+
+def sends_as_it_is(program: Program) -> bool:
+    """Whether it sets several modes at once in a pipeline, which no single statement can do
+    locally: that is told.
+    """
+    texts = [step[2] for step in program.steps if step[0] == "execute"]
+    several = any("CHARACTERISTICS" in text and "," in text for text in texts)
+    return several and ("enter", "pipeline") in program.steps

@@ -172,4 +172,15 @@ KEPT = (
         ),
         watches=False,
     ),
+    Program(
+        (
+            ("execute", "plain", "SET app.user_id = 'a'", None),
+            ("enter", "pipeline"),
+            ("execute", "plain", "DISCARD ALL", None),
+            ("execute", "binary", "SET app. = 1", None),
+            ("leave", ""),
+        ),
+        user="postgres",
+        watches=False,
+    ),
 )
