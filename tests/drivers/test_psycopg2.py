@@ -371,6 +371,34 @@ def test_two_phase(conn: Any) -> None:
         assert not left(conn)
 
 
+def begun_by_two_phase(conn: Any) -> None:
+    conn.tpc_begin(conn.xid(1, "mine", "settings"))
+
+
+def begun_by_large_object(conn: Any) -> None:
+    conn.lobject().close()
+
+
+BEGINNINGS = [begun_by_two_phase, begun_by_large_object]
+
+
+@pytest.mark.parametrize("begin", BEGINNINGS, ids=[begin.__name__ for begin in BEGINNINGS])
+def test_settings_are_in_force_where_a_method_begins(
+    pooled: Any, begin: Callable[[Any], None]
+) -> None:
+    """psycopg2 sends these BEGINs without any statement of the program."""
+    with pgpoolsafe.install(pooled, mode="strict") as guarded:
+        execute(pooled)
+        executed(pooled, "SET default_transaction_isolation TO 'serializable'")
+        pooled.commit()
+        begin(pooled)
+        assert value(executed(pooled, LEFT)) == "x"
+        assert value(executed(pooled, "SHOW transaction_isolation")) == "serializable"
+        (pooled.tpc_rollback if begin is begun_by_two_phase else pooled.rollback)()
+        assert value(executed(pooled, LEFT)) == "x"
+        assert guarded.findings() == []
+
+
 def test_a_question_leaves_the_row_to_the_user(conn: Any, postgres: Postgres) -> None:
     with postgres.connect() as other, pgpoolsafe.install(conn, mode="strict") as guarded, conn:
         other.execute("SELECT pg_advisory_lock(43)")

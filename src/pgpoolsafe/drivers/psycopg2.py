@@ -20,7 +20,7 @@ from . import psycopg2_session as session
 from .batches import worst
 from .fitting import Classes, Fitting
 from .meeting import meet
-from .psycopg2_sending import judged, performing, text_of
+from .psycopg2_sending import judged, opened, performing, text_of
 from .psycopg2_wire import Wire
 from .seat import ATTRIBUTE, RETIRED, Seat
 from .steps import command, statement
@@ -174,6 +174,8 @@ def _connection_overrides(cls: Any) -> dict[str, Any]:
         "__exit__": _exit_override(cls.__exit__),
         "commit": _command_override(cls.commit, "COMMIT"),
         "rollback": _command_override(cls.rollback, "ROLLBACK"),
+        "tpc_begin": _opening_override(cls.tpc_begin, settings_first=False),
+        "lobject": _opening_override(cls.lobject, settings_first=True),
         "tpc_prepare": _command_override(cls.tpc_prepare, "PREPARE TRANSACTION ''"),
         "tpc_commit": _tpc_override(cls.tpc_commit, "COMMIT"),
         "tpc_rollback": _tpc_override(cls.tpc_rollback, "ROLLBACK"),
@@ -251,6 +253,19 @@ def _command_override(send: Any, text: str) -> Any:
         with seat.lock:
             steps = command(seat, Wire(self), text, masked=masked)
             return run(steps, performing(self, seat, text, lambda _: send(self, *args)))
+
+    return guarded
+
+
+def _opening_override(send: Any, *, settings_first: bool) -> Any:
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> Any:
+        seat: Seat = getattr(self, ATTRIBUTE, RETIRED)
+        begins = not self.closed and not self.autocommit and Wire(self).free
+        if not begins or not seat.guard.attends:
+            return send(self, *args, **kwargs)
+        return opened(
+            self, seat, lambda: send(self, *args, **kwargs), settings_first=settings_first
+        )
 
     return guarded
 

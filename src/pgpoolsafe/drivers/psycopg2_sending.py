@@ -18,7 +18,7 @@ from ..sql.putting import local_statements
 from . import psycopg2_session as session
 from .psycopg2_wire import Wire
 from .seat import ATTRIBUTE, RETIRED, Seat
-from .steps import statement
+from .steps import opening, statement
 from .wire import Ask, End, Order, run
 from .wire import Send as Sending
 
@@ -114,6 +114,22 @@ def judged(
             masked=sys.exc_info()[1] is not None,
         )
         return run(steps, performing(conn, seat, query, send_order))
+
+
+def opened(conn: Any, seat: Seat, send: Callable[[], Any], *, settings_first: bool) -> Any:
+    """A method that makes psycopg2 send a BEGIN; the settings go in a message of their own."""
+
+    def send_order(order: Sending) -> Any:
+        head = _head(conn, order)
+        if settings_first:
+            _first(conn, head)
+            return send()
+        result = send()
+        _first(conn, head)
+        return result
+
+    with seat.lock:
+        return run(opening(seat, Wire(conn)), performing(conn, seat, None, send_order))
 
 
 def text_of(conn: Any, query: Any) -> str | None:

@@ -87,6 +87,12 @@ def _plainly(seat: Seat, wire: Wire, reading: Reading, *, begins: bool) -> Steps
     return result
 
 
+def opening(seat: Seat, wire: Wire) -> Steps:
+    """Generator: a call that begins a transaction before there is any statement."""
+    yield from meet(seat, wire)
+    return (yield from _plainly(seat, wire, PLAIN, begins=not wire.in_block))
+
+
 def _begin(seat: Seat, wire: Wire, plan: Plan | None = None) -> Begin:
     """The driver's BEGIN, and what is to follow it; for a `plan` that was made before."""
     guard, text = seat.guard, wire.begin
