@@ -1,4 +1,4 @@
-"""SQLAlchemy engines on every driver but psycopg, and how a sync function runs on each."""
+"""SQLAlchemy engines on every driver, and how a sync function runs on each."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sqlalchemy.util import greenlet_spawn
 from tests.servers import PgBouncer, Postgres
 
 DRIVERS = ("psycopg2", "pg8000", "asyncpg")
+_ON_A_LOOP = ("asyncpg", "psycopg_async")
 
 
 def url(server: Postgres | PgBouncer, driver: str) -> sa.URL:
@@ -29,12 +30,12 @@ def url(server: Postgres | PgBouncer, driver: str) -> sa.URL:
 class Lane:
     """An engine on one driver. `engine` is the sync one; `do` runs a sync function with it.
 
-    asyncpg's connections live on one event loop, which is this lane's own.
+    Connections of asyncio live on one event loop, which is this lane's own.
     """
 
     def __init__(self, server: Postgres | PgBouncer, driver: str, **options: Any) -> None:
         self.driver = driver
-        self.loop = asyncio.new_event_loop() if driver == "asyncpg" else None
+        self.loop = asyncio.new_event_loop() if driver in _ON_A_LOOP else None
         self.target: Any
         if self.loop is None:
             self.target = sa.create_engine(url(server, driver), **options)

@@ -35,6 +35,11 @@ def driver(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(params=("psycopg", "psycopg_async", *DRIVERS))
+def any_driver(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
 def direct(postgres: Postgres, driver: str) -> Iterator[Lane]:
     """An engine on a direct connection."""
@@ -156,6 +161,24 @@ def test_dialect_initialisation_is_guarded_and_silent(pooled: Lane) -> None:
         assert installation.findings() == []
         assert installation.pooler is not None
         assert installation.pooler.shares_sessions
+
+
+@pytest.mark.parametrize("event", ["first_connect", "connect"])
+def test_what_a_listener_sets_holds(pgbouncer: PgBouncer, any_driver: str, event: str) -> None:
+    """A user's own listener comes after the guard, on the very first connection too."""
+
+    def prepare(dbapi_connection: Any, _record: Any) -> None:
+        cursor = dbapi_connection.cursor()
+        cursor.execute("SET app.way TO 'listener'")
+        cursor.close()
+        dbapi_connection.commit()
+
+    lane = Lane(pgbouncer, any_driver)
+    sa.event.listen(lane.engine, event, prepare)
+    with pgpoolsafe.install(lane.target, mode="strict") as installation:
+        assert [lane.do(core_of(LEFT)) for _ in range(3)] == ["listener"] * 3
+        assert installation.findings() == []
+    lane.close()
 
 
 def test_pre_ping_and_every_pool_are_silent(pgbouncer: PgBouncer, driver: str) -> None:

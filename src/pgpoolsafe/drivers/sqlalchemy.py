@@ -2,8 +2,8 @@
 
 The engine's own events see neither BEGIN nor COMMIT nor what goes through `raw_connection()`;
 the guard on the driver's connection sees all of it. So the events only put that guard on:
-`connect` (before the dialect's own first statements) for new connections, and `checkout` for
-those that were made before, unless they were found when it was installed.
+`first_connect` and `connect` (before the dialect's own first statements) for new connections,
+and `checkout` for those that were made before, unless they were found when it was installed.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class Engines:
         """Guard the connections the engine makes and hands out."""
         engine = self._installation.target
         self._prepare(engine)
+        # A user's own `first_connect` comes before any `connect`.
+        event.listen(engine, "first_connect", self._connect, insert=True)
         event.listen(engine, "connect", self._connect, insert=True)
         event.listen(engine, "checkout", self._checkout, insert=True)
         for record in living(_ConnectionRecord):
@@ -64,6 +66,7 @@ class Engines:
         """Make the engine as it was."""
         engine = self._installation.target
         if engine is not None:
+            event.remove(engine, "first_connect", self._connect)
             event.remove(engine, "connect", self._connect)
             event.remove(engine, "checkout", self._checkout)
             self._restore(engine)
