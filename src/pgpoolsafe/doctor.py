@@ -11,13 +11,13 @@ import platform
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .audit import judged_code
 from .checkup.advice import Advice, advice, way_around
 from .checkup.behaviour import Behaviour, behaviours
 from .checkup.check import Check, Grade
 from .checkup.checks import checks
 from .checkup.facts import Client, Console, Facts
 from .checkup.prepares import prepares_are_safe
+from .code_findings import judged_code
 from .endpoint_check import shown
 from .examination import NotReached, ask_console, examine, leftovers
 from .guard import STAND_IN

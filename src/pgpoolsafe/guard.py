@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .carrying import Carrying
 from .effects import PLAIN, ControlVerb, EffectKind, Reading, Verb
@@ -28,7 +28,9 @@ from .session.settings import NOTHING, Carried
 from .sql.edits import apply
 from .sql.manners import Manner, manner
 from .sql.reader import known, read
-from .sql.routine_reader import RoutineReader
+
+if TYPE_CHECKING:
+    from .sql.routine_reader import RoutineReader  # most programs never audit
 
 logger = logging.getLogger("pgpoolsafe")
 

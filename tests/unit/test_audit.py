@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pgpoolsafe import ConfigurationError
-from pgpoolsafe.audit import CodeLocation, findings_in
+from pgpoolsafe.code_findings import CodeLocation, findings_in
 from pgpoolsafe.drivers.known_code import lets_by
 from pgpoolsafe.guard import STAND_IN
 from pgpoolsafe.poolers.answers import Pooler
