@@ -17,6 +17,10 @@ class InATransaction(TestCase):
         with connection.cursor() as cursor:
             cursor.execute("CREATE TEMP TABLE basket (item text)")
 
+    def test_lock_that_no_rollback_releases(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(2)")
+
 
 class Alone(TransactionTestCase):
     """In autocommit."""
