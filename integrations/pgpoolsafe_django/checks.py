@@ -14,7 +14,7 @@ from pgpoolsafe.checkup.checks import checks as doctors_checks
 from pgpoolsafe.checkup.facts import Facts
 from pgpoolsafe.effects import EffectKind
 from pgpoolsafe.rules.catalog import RULES, Level
-from pgpoolsafe.rules.policy import Prepared
+from pgpoolsafe.rules.policy import Mode, Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,11 @@ class Case:
     def is_shared(self) -> bool:
         """Whether server connections change hands."""
         return self.facts.pooler.shares_sessions
+
+    @property
+    def only_looks_on(self) -> bool:
+        """Whether the guard changes nothing of what is sent."""
+        return self.wrapper.pgpoolsafe.policy.mode in (Mode.OFF, Mode.OBSERVE)
 
     def warn(self, number: int, what: str, hint: str) -> CheckMessage:
         """A message with its id, and the section of the page on it."""
@@ -64,15 +69,22 @@ def checks_of_direct(wrapper: Any, facts: Facts, place: str) -> list[CheckMessag
 
 
 def _held_cursors(case: Case) -> Iterable[CheckMessage]:
-    if case.is_shared and case.wrapper.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS") is False:
-        yield case.warn(
-            1,
-            f"DISABLE_SERVER_SIDE_CURSORS is False behind {case.facts.pooler}: outside of a"
-            " transaction, QuerySet.iterator() uses a cursor WITH HOLD, which the next"
-            " statement does not find",
-            "Leave it out: the backend then uses cursors on the server where they hold, inside"
-            " of transactions.",
-        )
+    stated = case.wrapper.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
+    if not case.is_shared or stated or (stated is None and not case.only_looks_on):
+        return
+    way_out = (
+        "Set it to True, or let the guard do its part: mode 'warn' or 'strict'."
+        if case.only_looks_on
+        else "Leave it out: the backend then uses cursors on the server where they hold, inside"
+        " of transactions."
+    )
+    yield case.warn(
+        1,
+        f"DISABLE_SERVER_SIDE_CURSORS is {'False' if stated is False else 'not set'} behind"
+        f" {case.facts.pooler}: outside of a transaction, QuerySet.iterator() uses a cursor WITH"
+        " HOLD, which the next statement does not find",
+        way_out,
+    )
 
 
 def _no_direct(case: Case) -> Iterable[CheckMessage]:
@@ -89,7 +101,8 @@ def _no_direct(case: Case) -> Iterable[CheckMessage]:
 
 def _prepared(case: Case) -> Iterable[CheckMessage]:
     threshold = case.options.get("prepare_threshold")
-    leaves = case.wrapper.pgpoolsafe.policy.prepared is Prepared.LEAVE
+    prepared = case.wrapper.pgpoolsafe.policy.prepared
+    leaves = prepared is Prepared.LEAVE or (prepared is Prepared.AUTO and case.only_looks_on)
     for check in _findings(case, "named-prepare") if threshold is not None else ():
         what = check.what.partition(" with psycopg's defaults")[0]
         effect = "stays in force" if leaves else "has no effect, for the guard switches them off"
@@ -109,8 +122,9 @@ def _not_carried(case: Case) -> Iterable[CheckMessage]:
                 6,
                 f"Django sets {name} at connect, and behind {case.facts.pooler} that reaches"
                 " other clients, or is lost: the guard is told not to carry settings",
-                "Leave 'settings' and the level of 'session-set' and 'session-role' out of"
-                " OPTIONS['pgpoolsafe'], or have the database set it: ALTER ROLE … SET.",
+                "In OPTIONS['pgpoolsafe'], leave out 'settings' and the level of 'session-set' and"
+                " 'session-role', with mode 'warn' or 'strict'; or have the database set it: ALTER"
+                " ROLE … SET.",
             )
 
 

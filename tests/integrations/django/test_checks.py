@@ -12,6 +12,7 @@ from tests.servers import PgBouncer, Postgres
 Make = Callable[..., Any]
 
 PGBOUNCER = {"pgpoolsafe": {"pooler": "pgbouncer>=1.18", "pool_mode": "transaction"}}
+LOOKING_ON = {"pgpoolsafe": {**PGBOUNCER["pgpoolsafe"], "mode": "observe"}}
 NAME = "PgBouncer 1.18 (transaction pooling)"
 
 
@@ -50,6 +51,21 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str, str, str]]]] = [
             )
         ],
     ),
+    (
+        {"OPTIONS": LOOKING_ON},
+        [
+            (
+                "pgpoolsafe.W001",
+                "DATABASES['checked']",
+                f"DISABLE_SERVER_SIDE_CURSORS is not set behind {NAME}: outside of a transaction,"
+                " QuerySet.iterator() uses a cursor WITH HOLD, which the next statement does not"
+                " find",
+                "Set it to True, or let the guard do its part: mode 'warn' or 'strict'. See"
+                " docs/django.md#w001.",
+            )
+        ],
+    ),
+    ({"OPTIONS": LOOKING_ON, "DISABLE_SERVER_SIDE_CURSORS": True}, []),
     (
         {"CONN_MAX_AGE": 60},
         [
@@ -112,6 +128,17 @@ def test_a_direct_endpoint_that_is_none(database: Make, settings: Any, pooler: P
             "the direct endpoint leads to an unknown proxy (pool mode unknown) as well",
         )
     ]
+
+
+@pytest.mark.usefixtures("direct")
+@pytest.mark.parametrize("mode", ["off", "observe"])
+def test_a_guard_that_only_looks_on(database: Make, mode: str) -> None:
+    """Nothing of what Django sends is made harmless there, and the checks say so."""
+    guard = {"pgpoolsafe": {**PGBOUNCER["pgpoolsafe"], "mode": mode}}
+    options = {**guard, "assume_role": "app", "prepare_threshold": 5}
+    found = said(database("checked", OPTIONS=options))
+    assert [identity for identity, *_ in found] == [f"pgpoolsafe.W00{n}" for n in (1, 5, 6)]
+    assert found[1][2].startswith("OPTIONS['prepare_threshold'] stays in force: ")
 
 
 OPTIONS: list[tuple[str, list[str]]] = [
