@@ -170,6 +170,7 @@ PLUMBING = (
     "pgpoolsafe.drivers.psycopg",
     "pgpoolsafe_django.apps",
     "contextlib",
+    "asgiref.sync",
     "asyncio.runners",
     "concurrent.futures.thread",
 )

@@ -32,6 +32,7 @@ _PLUMBING = frozenset(
         "django",
         "wrapt",
         "greenlet",
+        "asgiref",
         "asyncio",
         "concurrent",
         "threading",

@@ -159,3 +159,18 @@ async def test_async_orm() -> None:
     with pytest.warns(SessionStateWarning):
         await sync_to_async(lambda: run(connection, "LISTEN orders"))()
     await sync_to_async(connections.close_all)()
+
+
+@pytest.mark.usefixtures("pooler")
+async def test_statements_of_the_async_orm_are_told_apart() -> None:
+    """They run in a thread that has no line of the user's, and one told must not hush another."""
+    from asgiref.sync import sync_to_async
+    from django.db import connections
+    from webshop.models import Item
+
+    with pytest.warns(SessionStateWarning) as told:
+        for key in (1, 2):
+            await Item.objects.extra(where=[f"pg_advisory_lock({key}) IS NULL"]).acount()
+    locations = [warning.message.finding.location for warning in told]  # type: ignore[union-attr]
+    assert locations == [None, None]
+    await sync_to_async(connections.close_all)()
