@@ -12,6 +12,9 @@ from typing import Any
 
 from django.db import connections
 
+from pgpoolsafe.session import blocks
+from pgpoolsafe.session.settings import Carried
+
 from .options import ENDPOINT, KEY, guard_options, wishes
 
 _names: dict[str, Any] = {}
@@ -36,16 +39,36 @@ def directly_stated(wrapper: Any) -> dict[str, Any] | None:
 def directly(wrapper: Any) -> Iterator[bool]:
     """Within the block the wrapper's connection is a direct one; yields whether it is."""
     stated = None if wrapper.is_direct else directly_stated(wrapper)
-    if stated is None or wrapper.in_atomic_block:
+    if stated is None or _is_in_a_transaction(wrapper):
         yield wrapper.is_direct
         return
+    around = blocks.around((wrapper.pgpoolsafe,))
+    with _switched(wrapper, stated), _blocks_too(wrapper, around):
+        yield True
+
+
+def _is_in_a_transaction(wrapper: Any) -> bool:
+    """Whether closing the connection would undo something, or end `set_autocommit(False)`."""
+    connection = wrapper.connection
+    if wrapper.in_atomic_block or connection is None:
+        return bool(wrapper.in_atomic_block)
+    is_open = connection.info.transaction_status in _IN_TRANSACTION
+    return is_open or wrapper.autocommit is not wrapper.settings_dict["AUTOCOMMIT"]
+
+
+_IN_TRANSACTION = (1, 2, 3)
+"""libpq's PQTRANS_ACTIVE, PQTRANS_INTRANS, PQTRANS_INERROR, in psycopg 3 and psycopg2 alike."""
+
+
+@contextmanager
+def _switched(wrapper: Any, stated: Mapping[str, Any]) -> Iterator[None]:
     pooled = wrapper.settings_dict
     wrapper.close()
     wrapper.settings_dict = {**pooled, **_endpoint(wrapper, stated)}
     before = wrapper.settings_dict["NAME"]
     wrapper.is_direct = True
     try:
-        yield True
+        yield
     finally:
         wrapper.close()
         wrapper.is_direct = False
@@ -53,6 +76,22 @@ def directly(wrapper: Any) -> Iterator[bool]:
         wrapper.settings_dict = pooled
         if after != before:  # a test database was made, or is gone
             pooled["NAME"] = after
+
+
+@contextmanager
+def _blocks_too(wrapper: Any, block: Carried) -> Iterator[None]:
+    """The settings of the `settings()` blocks around hold on the direct connection as well."""
+    if not block:
+        yield
+        return
+    guard = wrapper.pgpoolsafe
+    guard.open_block()
+    blocks.enter(guard, block)
+    try:
+        yield
+    finally:
+        blocks.leave(block)
+        guard.close_block()
 
 
 def _endpoint(wrapper: Any, stated: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+import pgpoolsafe
 from tests.servers import PgBouncer, Postgres
 
+Make = Callable[..., Any]
 Manage = Callable[..., "CompletedProcess[str]"]
 
 ARRIVAL = "login attempt: db=webshop"
@@ -80,6 +82,43 @@ def test_in_a_transaction_the_connection_stays() -> None:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
     assert not is_direct
+
+
+@pytest.mark.parametrize("stated", [{}, {"AUTOCOMMIT": False}], ids=str)
+def test_nor_in_a_transaction_by_hand(
+    database: Make, settings: Any, postgres: Postgres, stated: dict[str, Any]
+) -> None:
+    settings.PGPOOLSAFE = {"manual": {"direct": {"PORT": postgres.port, "OPTIONS": {}}}}
+    wrapper = database("manual", **stated)
+    wrapper.set_autocommit(False)
+    with wrapper.cursor() as cursor:
+        cursor.execute("SET LOCAL application_name = 'kept'")
+        with wrapper.directly() as is_direct:
+            cursor.execute("SHOW application_name")
+            assert (is_direct, cursor.fetchone()[0]) == (False, "kept")
+    wrapper.rollback()
+    with wrapper.directly() as is_direct:
+        assert is_direct is not wrapper.settings_dict["AUTOCOMMIT"]
+
+
+def test_settings_of_a_block_hold_there_too(
+    database: Make, settings: Any, postgres: Postgres
+) -> None:
+    def timeout() -> str:
+        with wrapper.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            return str(cursor.fetchone()[0])
+
+    settings.PGPOOLSAFE = {"timed": {"direct": {"PORT": postgres.port, "OPTIONS": {}}}}
+    wrapper = database("timed")
+    with wrapper.directly(), pgpoolsafe.settings(wrapper, statement_timeout="7s"):
+        assert timeout() == "7s"
+    with pgpoolsafe.settings(wrapper, statement_timeout="5s"):
+        with wrapper.directly() as is_direct:
+            assert (is_direct, timeout()) == (True, "5s")
+        assert timeout() == "5s"
+    with wrapper.directly():
+        assert timeout() == "0"
 
 
 def test_the_connection_leads_back_afterwards(pooler: PgBouncer, postgres: Postgres) -> None:

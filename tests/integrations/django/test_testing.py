@@ -81,7 +81,12 @@ def test_strict_on_a_direct_connection(manage: Manage, postgres: Postgres) -> No
     stated: dict[str, Any] = {"port": postgres.port, "direct": None, "default": STRICT}
     done = manage("test", "--noinput", "webshop", **stated)
     assert done.returncode == 1, done.stderr
-    assert sorted(outcomes(done).values()) == ["advisory-lock", "advisory-lock", "listen", "temp-table"]
+    assert sorted(outcomes(done).values()) == [
+        "advisory-lock",
+        "advisory-lock",
+        "listen",
+        "temp-table",
+    ]
 
 
 def test_parallel_workers(manage: Manage, tests_pooler: PgBouncer) -> None:
