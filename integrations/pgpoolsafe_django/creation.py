@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connections
 
 from .options import KEY, test_options, wishes
+
+_END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
 
 
 class DirectCreation:
@@ -42,35 +46,38 @@ class DirectCreation:
         self._close_pool()
         with self.connection.directly() as is_direct:
             if is_direct:
-                self._end_sessions(self.connection.settings_dict["NAME"])
+                with self._nodb_cursor() as cursor:
+                    cursor.execute(_END_SESSIONS, [self.connection.settings_dict["NAME"]])
             super()._clone_test_db(*args, **kwargs)  # type: ignore[misc]
 
     def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
         self._close_pool()
-        with self.connection.directly() as is_direct:
-            if is_direct:
-                self._let_nobody_in(test_database_name)
-                self._end_sessions(test_database_name)
+        with self.connection.directly():
             super()._destroy_test_db(test_database_name, verbosity)  # type: ignore[misc]
+
+    @contextmanager
+    def _nodb_cursor(self) -> Iterator[Any]:
+        """As Django's; a database that it drops, after a broken-off run too, is emptied first."""
+        with super()._nodb_cursor() as cursor:  # type: ignore[misc]
+            with cursor.db.execute_wrapper(self._emptying):
+                yield cursor
+
+    def _emptying(self, execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+        """End the pooler's server connections, which it keeps open.
+
+        Let nobody in before: a pooler that wants a number of connections ready would open new
+        ones at once.
+        """
+        _, is_drop, quoted = str(sql).partition("DROP DATABASE ")
+        if is_drop and self.connection.is_direct:
+            context["cursor"].execute(f"ALTER DATABASE {quoted} ALLOW_CONNECTIONS false")
+            context["cursor"].execute(_END_SESSIONS, [quoted.strip('"')])
+        return execute(sql, params, many, context)
 
     def _close_pool(self) -> None:
         if self.connection.pool is not None:
             self.connection.close()
             self.connection.close_pool()
-
-    def _let_nobody_in(self, database: str) -> None:
-        """A pooler that wants a number of connections ready would open new ones at once."""
-        quoted = self.connection.ops.quote_name(database)
-        with self.connection._nodb_cursor() as cursor:
-            cursor.execute(f"ALTER DATABASE {quoted} ALLOW_CONNECTIONS false")
-
-    def _end_sessions(self, database: str) -> None:
-        """End the pooler's server connections to a test database: it keeps them open."""
-        with self.connection._nodb_cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
-                [database],
-            )
 
     def _apply_test_options(self) -> None:
         """In the dictionary that all threads share, and that goes to parallel workers."""

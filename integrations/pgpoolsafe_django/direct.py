@@ -17,6 +17,9 @@ from pgpoolsafe.session.settings import Carried
 
 from .options import ENDPOINT, KEY, guard_options, wishes
 
+IS_DIRECT = "PGPOOLSAFE_IS_DIRECT"
+"""In the settings of a connection; Django makes further connections from them."""
+
 _names: dict[str, Any] = {}
 """The NAME that DATABASES stated at first, by alias: test databases have another."""
 
@@ -104,7 +107,7 @@ def _endpoint(wrapper: Any, stated: Mapping[str, Any]) -> dict[str, Any]:
     options = {**stated.get("OPTIONS", pooled["OPTIONS"])}
     options.pop("pool", None)
     options[KEY] = _guard_there(wrapper, stated.get("OPTIONS", {}).get(KEY, {}))
-    endpoint = {**stated, "OPTIONS": options}
+    endpoint = {**stated, "OPTIONS": options, IS_DIRECT: True}
     if pooled["NAME"] != _names.get(wrapper.alias):
         endpoint["NAME"] = pooled["NAME"]
     return endpoint

@@ -39,7 +39,7 @@ class GuardedDatabase(TestCaseEnds):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.is_direct = False
+        self.is_direct = direct.IS_DIRECT in self.settings_dict
         direct.note_name(self.alias, self.settings_dict)
 
     @property

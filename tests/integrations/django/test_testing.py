@@ -56,6 +56,19 @@ def test_sound_tests_pass_through_the_pooler(
     assert left == []
 
 
+@pytest.mark.parametrize("more", [(), ("--parallel=2",)], ids=str)
+def test_databases_that_a_broken_off_run_left_are_made_anew(
+    manage: Manage, tests_pooler: PgBouncer, more: tuple[str, ...]
+) -> None:
+    """The pooler still has connections to them."""
+    run = ("test", "--noinput", "webshop.tests.test_sound", *more)
+    stated = {"port": tests_pooler.port, "default": STRICT}
+    for last in ("--keepdb", "--verbosity=1"):
+        done = manage(*run, last, **stated)
+        assert done.returncode == 0, done.stderr
+    assert "Destroying old test database for alias 'default'" in done.stderr
+
+
 def test_leaking_tests_fail_with_their_rule(manage: Manage, tests_pooler: PgBouncer) -> None:
     done = manage(
         "test", "--noinput", "webshop.tests.test_leaking", port=tests_pooler.port, default=STRICT
