@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.checks import CheckMessage
@@ -13,6 +13,7 @@ from pgpoolsafe.checkup.check import Check, Grade
 from pgpoolsafe.checkup.checks import checks as doctors_checks
 from pgpoolsafe.checkup.facts import Facts
 from pgpoolsafe.effects import EffectKind
+from pgpoolsafe.poolers.startup import Reception
 from pgpoolsafe.rules.catalog import RULES, Level
 from pgpoolsafe.rules.policy import Mode, Prepared
 
@@ -41,10 +42,22 @@ class Case:
         """Whether the guard changes nothing of what is sent."""
         return self.wrapper.pgpoolsafe.policy.mode in (Mode.OFF, Mode.OBSERVE)
 
+    @property
+    def facts_uncarried(self) -> Facts:
+        """The facts without the settings in the options that the guard carries instead."""
+        if not self.wrapper.pgpoolsafe.policy.carries:
+            return self.facts
+        startup = self.facts.startup.items()
+        left = {name: received for name, received in startup if received not in _NOT_ARRIVED}
+        return replace(self.facts, startup=left)
+
     def warn(self, number: int, what: str, hint: str) -> CheckMessage:
         """A message with its id, and the section of the page on it."""
         hint = f"{hint} See docs/django.md#w{number:03}."
         return CheckWarning(what, hint=hint, obj=self.place, id=f"pgpoolsafe.W{number:03}")
+
+
+_NOT_ARRIVED = (Reception.REJECTED, Reception.DROPPED)
 
 
 def checks(wrapper: Any, facts: Facts, place: str, *, has_direct: bool) -> list[CheckMessage]:
@@ -165,7 +178,7 @@ _NUMBERS = {
 
 
 def _findings(case: Case, name: str) -> list[Check]:
-    found = doctors_checks(case.facts)
+    found = doctors_checks(case.facts_uncarried)
     return [check for check in found if check.name == name and check.grade is Grade.FINDING]
 
 

@@ -6,7 +6,7 @@ and all connections of an alias, however short-lived they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -61,6 +61,24 @@ def pool_installation(pool: Any, alias: str, options: Mapping[str, Any]) -> Inst
     if found is None:
         found = _pools[pool] = _install(pool, alias, options)
     return found
+
+
+def connect(make: Callable[[dict[str, Any]], Any], params: dict[str, Any], guard: Any) -> Any:
+    """A guarded psycopg connection; what its options set is in force though a pooler refuses it.
+
+    `make` takes the parameters of `psycopg.connect`, and `guard` is the installation.
+    """
+    from pgpoolsafe.drivers import psycopg
+    from pgpoolsafe.drivers.psycopg_connecting import connect_by
+
+    place = tuple(str(params.get(name, "")) for name in ("service", "host", "hostaddr", "port"))
+    refused = guard.refused_options.setdefault(place, set())
+    connection, taken = connect_by(lambda **fewer: make(fewer), params, guard, refused)
+    if taken:
+        psycopg.attach(connection, guard, refused_options=taken)
+    else:
+        guard.guard(connection)
+    return connection
 
 
 def _install(target: Any, alias: str, options: Mapping[str, Any]) -> Installation:

@@ -18,7 +18,7 @@ from pgpoolsafe.rules.policy import Mode
 from . import direct
 from .blocks import AliasScope
 from .creation import DirectCreation
-from .guarding import installation, pool_installation
+from .guarding import connect, installation, pool_installation
 from .options import KEY, guard_options
 from .testcases import TestCaseEnds
 from .validation import PoolerValidation
@@ -79,12 +79,18 @@ class GuardedDatabase(TestCaseEnds):
         return params
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
-        """A connection of the base backend's; one from a pool was guarded when it was born."""
+        """A connection of the base backend's; one from a pool was guarded when it was born.
+
+        Settings in the options that the pooler refuses are taken out, and carried.
+        """
         guard = self.pgpoolsafe  # before there is a connection to be closed again
-        connection = super().get_new_connection(conn_params)  # type: ignore[misc]
-        if self.pool is None:
+        if self.pool is not None:
+            return super().get_new_connection(conn_params)  # type: ignore[misc]
+        if self.Database.__name__ == "psycopg2":
+            connection = super().get_new_connection(conn_params)  # type: ignore[misc]
             guard.guard(connection)
-        return connection
+            return connection
+        return connect(super().get_new_connection, conn_params, guard)  # type: ignore[misc]
 
     def init_connection_state(self) -> None:
         """Django's statements at connect: the time zone, and `assume_role`."""

@@ -97,6 +97,29 @@ def _endpoint(conninfo: str) -> tuple[str, ...]:
     return tuple(str(parts.get(name) or os.environ.get(f"PG{name.upper()}", "")) for name in names)
 
 
+def connect_by(
+    send: Callable[..., Any], kwargs: dict[str, Any], owner: Any, refused: set[str]
+) -> tuple[Any, dict[str, str]]:
+    """A connection, and the settings that had to be taken out of its options to get it.
+
+    `send` takes keywords as `psycopg.connect` does. `owner` is the installation, and `refused`
+    remembers the names that this endpoint refuses.
+    """
+    options = str(kwargs.get("options") or os.environ.get("PGOPTIONS", ""))
+    taken = {n: value for n, value in settings_in(options).items() if n in refused}
+    while True:
+        fewer = {**kwargs, "options": without(options, taken)} if taken else kwargs
+        try:
+            return send(**fewer), taken
+        except OperationalError as error:
+            more = refused_settings(without(options, taken), str(error))
+            if not more or not owner.policy.carries:
+                raise
+        logger.info("settings refused in options, carried instead: %s", ", ".join(more))
+        taken = {**taken, **more}
+        refused.update(more)
+
+
 class EngineConnect:
     """`dialect.connect` of one engine, which takes refused settings out of `options`."""
 
@@ -107,26 +130,14 @@ class EngineConnect:
         self._refused: set[str] = set()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        options = str(kwargs.get("options") or os.environ.get("PGOPTIONS", ""))
-        known = settings_in(options)
-        taken = {name: value for name, value in known.items() if name in self._refused}
-        while True:
-            if taken:
-                kwargs["options"] = without(options, taken)
-            try:
-                conn = self._connect(*args, **kwargs)
-            except OperationalError as error:
-                more = refused_settings(without(options, taken), str(error))
-                if not more or not self._owner.policy.carries:
-                    raise
-                logger.info("settings refused in options, carried instead: %s", ", ".join(more))
-                taken = {**taken, **more}
-                self._refused.update(more)
-                continue
-            if taken:
-                conn_of_driver = getattr(conn, "driver_connection", conn)
-                attach(conn_of_driver, self._owner, adopt=False, refused_options=taken)
-            return conn
+        def send(**fewer: Any) -> Any:
+            return self._connect(*args, **fewer)
+
+        conn, taken = connect_by(send, kwargs, self._owner, self._refused)
+        if taken:
+            conn_of_driver = getattr(conn, "driver_connection", conn)
+            attach(conn_of_driver, self._owner, adopt=False, refused_options=taken)
+        return conn
 
     def put(self) -> None:
         """Take the place of the dialect's own."""

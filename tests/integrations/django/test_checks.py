@@ -141,18 +141,26 @@ def test_a_guard_that_only_looks_on(database: Make, mode: str) -> None:
     assert found[1][2].startswith("OPTIONS['prepare_threshold'] stays in force: ")
 
 
-OPTIONS: list[tuple[str, list[str]]] = [
-    ("-c statement_timeout=5s", ["pgpoolsafe.W004"]),
-    ("-c statement_timeout=5s -c work_mem=64MB", ["pgpoolsafe.W004", "pgpoolsafe.W004"]),
+# the options, what the guard may do, the checks
+OPTIONS: list[tuple[str, dict[str, str], list[str]]] = [
+    ("-c statement_timeout=5s", {}, []),
+    ("-c statement_timeout=5s", {"settings": "leave"}, ["pgpoolsafe.W004"]),
+    (
+        "-c statement_timeout=5s -c work_mem=64MB",
+        {"settings": "local"},
+        ["pgpoolsafe.W004", "pgpoolsafe.W004"],
+    ),
+    ("-c statement_timeout=5s", {"mode": "observe"}, ["pgpoolsafe.W001", "pgpoolsafe.W004"]),
 ]
 
 
 @pytest.mark.usefixtures("direct")
-@pytest.mark.parametrize("options,expected", OPTIONS, ids=[options for options, _ in OPTIONS])
+@pytest.mark.parametrize("options,guard,expected", OPTIONS, ids=str)
 def test_settings_that_the_pooler_refuses(
-    database: Make, options: str, expected: list[str]
+    database: Make, options: str, guard: dict[str, str], expected: list[str]
 ) -> None:
-    assert ids(database("checked", OPTIONS={**PGBOUNCER, "options": options})) == expected
+    stated = {"pgpoolsafe": {**PGBOUNCER["pgpoolsafe"], **guard}, "options": options}
+    assert ids(database("checked", OPTIONS=stated)) == expected
 
 
 def test_a_pool_that_is_too_big_for_the_server(database: Make, postgres: Postgres) -> None:

@@ -126,6 +126,30 @@ def test_what_django_sends_at_connect_is_its_own(
     assert {run(stranger, question) for _ in range(4)} == {others}
 
 
+@pytest.mark.parametrize("pool", [{}, {"pool": {"min_size": 1}}], ids=str)
+def test_options_that_the_pooler_refuses_are_carried(database: Make, pool: Any) -> None:
+    stated = {**pool, "options": "-c statement_timeout=5s -c geqo=off"}
+    for alias in ("first", "second"):
+        wrapper = database(alias, OPTIONS=stated)
+        assert timeouts(wrapper) == {"5s"}
+        run(wrapper, "SET statement_timeout = '7s'")
+        assert timeouts(wrapper) == {"7s"}
+        run(wrapper, "RESET statement_timeout")
+        assert (timeouts(wrapper), run(wrapper, "SHOW geqo")) == ({"5s"}, "off")
+        wrapper.close()
+        assert timeouts(wrapper) == {"5s"}
+    assert timeouts(database("stranger")) == {"0"}
+
+
+def test_options_that_the_pooler_refuses_and_nobody_may_carry(database: Make) -> None:
+    from django.db.utils import OperationalError
+
+    guard = {"settings": "leave"}
+    wrapper = database("set", OPTIONS={"options": "-c geqo=off", "pgpoolsafe": guard})
+    with pytest.raises(OperationalError, match="unsupported startup parameter"):
+        wrapper.ensure_connection()
+
+
 @pytest.mark.parametrize("is_pool", [False, True])
 def test_it_is_not_reported_where_settings_are_not_carried(database: Make, is_pool: bool) -> None:
     guard = {"mode": "strict", "settings": "leave", "pooler": "pgagroal"}
