@@ -32,8 +32,7 @@ def install(
 
     target: a SQLAlchemy Engine or AsyncEngine, a connection of psycopg, psycopg2, pg8000 or
         asyncpg, a pool of psycopg_pool (sync, async, null) or asyncpg; None: every connection
-        that this process opens from now on, by whatever library, on psycopg and on those of
-        the other drivers that are imported.
+        that this process opens from now on, by whatever library, on any of these drivers.
     mode: "warn" (default), "strict" (raise, on direct connections too), "observe" (log
         only, change nothing), "off".
     rules: level per rule: "ignore", "observe", "warn", "raise", and where the rule has

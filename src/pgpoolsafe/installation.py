@@ -205,11 +205,25 @@ def unsettled() -> list[Finding]:
 
     Only what ROLLBACK would undo without a word, oldest installation first.
     """
-    from .drivers.psycopg import undoable_findings
-
     with changing:
-        connections = {id(c): c for i in _installations for c in i.connections()}
-    return [finding for conn in connections.values() for finding in undoable_findings(conn)]
+        installations = list(_installations)
+    seen: set[int] = set()
+    found: list[Finding] = []
+    for conn in (conn for one in installations for conn in one.connections()):
+        if id(conn) not in seen:
+            seen.add(id(conn))
+            found += _undoable(conn)
+    return found
+
+
+def _undoable(conn: Any) -> list[Finding]:
+    """What the open transaction of a connection has made that would stay if it committed."""
+    fitting = fitting_of(conn)
+    seat = fitting.seat_of(conn)
+    if seat is None or not seat.guard.books.undoable or not fitting.is_open(conn):
+        return []
+    made = seat.guard.books.undoable.values()
+    return [memo for memos in made for memo in memos if memo is not None]
 
 
 def installation_of(target: Any) -> Installation | None:

@@ -2,7 +2,7 @@
 
 Each driver has one place through which all its ways to connect lead (pools, SQLAlchemy, Django
 included). That is replaced here, and put back by detach(). psycopg is guarded wherever it is
-installed; the other drivers where the program has imported them.
+installed; the other drivers as soon as the program imports them.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..rules.policy import Mode
+from .importing import Imports
 from .kinds import GUARDED, fitting
 
 logger = logging.getLogger("pgpoolsafe")
@@ -30,6 +32,7 @@ class Process:
     def __init__(self, target: None, installation: Any) -> None:
         self._installation = installation
         self._seams: list[Seam] = []
+        self._imports = Imports(tuple(_MAKERS), self._imported)
         self._active = False
 
     def attach(self) -> None:
@@ -37,12 +40,23 @@ class Process:
         self._seams = list(_seams(self))
         for seam in self._seams:
             seam.replace()
+        self._imports.start()
         self._active = True
         names = ", ".join(seam.driver for seam in self._seams)
         logger.info("every connection that is opened from now on is guarded, by %s", names)
 
+    def _imported(self, driver: str) -> None:
+        """The program has imported one more driver."""
+        if not self._active:
+            return
+        seam = _seam(self, driver)
+        seam.replace()
+        self._seams.append(seam)
+        logger.info("connections of %s are guarded as well", driver)
+
     def detach(self) -> None:
         """Guard nothing new."""
+        self._imports.stop()
         for seam in self._seams:
             seam.restore()
         self._active = False
@@ -93,20 +107,27 @@ class Seam:
 
 
 def _seams(process: Process) -> Iterator[Seam]:
-    """The seams of the drivers at hand. Raises ModuleNotFoundError if there is none at all."""
-    at_hand = [name for name in GUARDED if name in sys.modules]
+    """The seams of the drivers at hand. Raises ModuleNotFoundError if none is installed."""
+    at_hand = [name for name in GUARDED if sys.modules.get(name) is not None]
     if "psycopg" not in at_hand:
         try:
             import_module("psycopg")
             at_hand.insert(0, "psycopg")
         except ModuleNotFoundError:
-            if not at_hand:
+            if not at_hand and not any(map(_is_installed, _MAKERS)):
                 raise
     for name in at_hand:
-        if name == "psycopg":
-            yield _psycopg(process)
-        else:
-            yield _MAKERS[name](partial(process.guard, name))
+        yield _seam(process, name)
+
+
+def _is_installed(name: str) -> bool:
+    return name not in sys.modules and find_spec(name) is not None
+
+
+def _seam(process: Process, driver: str) -> Seam:
+    if driver == "psycopg":
+        return _psycopg(process)
+    return _MAKERS[driver](partial(process.guard, driver))
 
 
 def _psycopg(process: Process) -> Seam:

@@ -21,13 +21,10 @@ from psycopg._connection_base import BaseConnection
 from psycopg._cursor_base import BaseCursor
 
 from ..guard import Guard
-from ..rules.findings import Finding
 from .psycopg_classes import adopt as adopt_cursor
 from .psycopg_classes import check_layout, guarded_connection, release
 from .psycopg_meeting import recall
 from .psycopg_seat import ATTRIBUTE, Seat
-
-_IN_BLOCK = pq.TransactionStatus.INTRANS
 
 # attaching and detaching
 
@@ -88,15 +85,6 @@ def is_async(cls: type) -> bool:
 def seat_of(conn: BaseConnection[Any]) -> Seat | None:
     """The seat of a guarded connection."""
     return conn.__dict__.get(ATTRIBUTE)
-
-
-def undoable_findings(conn: BaseConnection[Any]) -> list[Finding]:
-    """What the open transaction of a connection has made that would stay if it committed."""
-    seat = seat_of(conn)
-    made = list(seat.guard.books.undoable.values()) if seat is not None else []
-    if not made or conn.closed or conn.pgconn.transaction_status != _IN_BLOCK:
-        return []
-    return [memo for memos in made for memo in memos if memo is not None]
 
 
 def _obey(conn: BaseConnection[Any], seat: Seat) -> None:
