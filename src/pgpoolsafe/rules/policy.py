@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import TypeVar
 
 from ..errors import ConfigurationError
@@ -112,7 +113,7 @@ class Policy:
             return self.mode_level if keeps else Level.REWRITE
         return _SETTINGS_LEVEL.get(self.settings, self.mode_level)
 
-    @property
+    @cached_property  # asked for each statement that has to be judged
     def carries(self) -> bool:
         """Whether settings of the session are carried, under any rule."""
         return any(self.level(RULES[name]) is Level.CARRY for name in _SETTINGS_RULES)
