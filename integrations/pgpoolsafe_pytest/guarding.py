@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pgpoolsafe.errors import ConfigurationError
-from pgpoolsafe.testing.cases import looking_before_teardown
+from pgpoolsafe.testing.cases import expected_failure, looking_before_teardown
 from pgpoolsafe.testing.journal import Occasion, Record
 from pgpoolsafe.testing.options import Options
 from pgpoolsafe.testing.supervision import Supervision
@@ -135,7 +135,8 @@ class GuardedRun:
 
     def _end_of_case(self, item: pytest.Item) -> None:
         """What `_phase` does where a test raises; that of a TestCase is kept by pytest."""
-        errors = [kept.value for kept in _kept(item)]
+        case = getattr(item, "instance", None)
+        errors = [*(kept.value for kept in _kept(item)), *expected_failure(case)]
         untold = self._supervision.end(*errors)
         if errors:
             item.stash[UNTOLD] = untold

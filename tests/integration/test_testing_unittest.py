@@ -158,6 +158,25 @@ def test_a_guarded_run_of_unittest(project: Project) -> None:
     assert found == [("advisory-lock", 4), ("listen", 1), ("session-set", 1)]
 
 
+EXPECTED = """
+import unittest
+
+import shop
+
+
+class Shop(unittest.TestCase):
+    @unittest.expectedFailure
+    def test_it(self):
+        shop.claim()
+"""
+
+
+def test_an_expected_failure_is_one(project: Project) -> None:
+    project.write(test_cases=EXPECTED)
+    done = project.unittest("test_cases")
+    assert (done.returncode, "expected failures=1" in done.stderr) == (0, True)
+
+
 def test_the_baseline_of_unittest(project: Project) -> None:
     project.write(test_cases=CASES.replace('self.fail("otherwise")', "pass"))
     baseline = ("--pgpoolsafe-baseline", "known.txt")

@@ -104,6 +104,12 @@ def looking_before_teardown(case: unittest.TestCase, supervision: Supervision) -
         vars(case).pop("tearDown", None)
 
 
+def expected_failure(case: unittest.TestCase | None) -> list[BaseException]:
+    """The error of a running test that is marked with `unittest.expectedFailure`."""
+    held = getattr(getattr(case, "_outcome", None), "expectedFailure", None)
+    return [] if held is None else [held[1]]
+
+
 def _fail_untold(
     case: unittest.TestCase, supervision: Supervision, result: Any, errors_before: int
 ) -> None:
@@ -114,12 +120,13 @@ def _fail_untold(
 
 
 def _errors_in(case: unittest.TestCase, result: Any) -> int:
-    """How many errors a result has; Python 3.10 hands them over when the test is over."""
+    """How many errors there are; Python 3.10 hands them over when the test is over."""
+    expected = len(expected_failure(case))
     if hasattr(result, "events"):  # of a process of Django's, which keeps no other list
-        return sum(event[0] in ("addError", "addFailure") for event in result.events)
+        return expected + sum(e[0] in ("addError", "addFailure") for e in result.events)
     waiting = getattr(getattr(case, "_outcome", None), "errors", [])
     held = [error for _, error in waiting if error is not None]
-    return len(result.errors) + len(result.failures) + len(held)
+    return expected + len(result.errors) + len(result.failures) + len(held)
 
 
 class StrictTests:

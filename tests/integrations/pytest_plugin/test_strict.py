@@ -233,11 +233,14 @@ def test_a_test_that_fails_otherwise_shows_what_was_swallowed(suite: Suite) -> N
 
 def test_an_expected_failure_is_one(suite: Suite) -> None:
     body = (
-        "import pytest, shop\n"
+        "import pytest, shop, unittest\n"
+        "class Case(unittest.TestCase):\n"
+        "    @unittest.expectedFailure\n"
+        "    def test_case(self): shop.claim()\n"
         "@pytest.mark.xfail\ndef test_it(): shop.claim()\n"
         "@pytest.mark.xfail(strict=True)\ndef test_that(): shop.swallowing(shop.claim)\n"
     )
-    suite.strict(test=body).assert_outcomes(xfailed=2)
+    suite.strict(test=body).assert_outcomes(xfailed=3)
 
 
 ROLLED_BACK = """
