@@ -173,6 +173,7 @@ def test_without_pgbouncer_it_says_so(
     if required:
         result.assert_outcomes(errors=1)
         result.stdout.fnmatch_lines([f"{said} (PGPOOLSAFE_REQUIRE_PGBOUNCER is set)"])
+        result.stdout.no_fnmatch_line("During handling of *")
     else:
         result.assert_outcomes(skipped=1)
         result.stdout.fnmatch_lines([f"SKIPPED [[]1] *: {said}"])
