@@ -209,6 +209,8 @@ class Player:
         return (*noticed, cursor.statusmessage, cursor.rowcount)
 
     async def _declare(self, text: str) -> Noticed:
+        if self.conn.autocommit and self._status() == "IDLE":
+            return ("not declared",)  # nor do they with what fails there anyhow
         self._named = self.conn.cursor("named")
         await settled(self._named.execute(text))
         return ("declared",)
