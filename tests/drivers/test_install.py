@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 from typing import Any
@@ -359,3 +361,31 @@ def test_at_most_one_probe_per_endpoint(postgres: Postgres) -> None:
             assert admin.execute(asked).fetchone() == (0,)
         for conn in [first, *others]:
             conn.close()
+
+
+LATER = """
+import sys
+import pgpoolsafe
+from pgpoolsafe.drivers import process
+
+def broken(guard):
+    raise KeyError("another driver than we know")
+
+process._MAKERS["pg8000"] = broken
+pgpoolsafe.install(mode=sys.argv[1])
+import pg8000
+import psycopg2
+print(pg8000.__name__, psycopg2._connect.__module__)
+"""
+
+
+@pytest.mark.parametrize("mode, status", [("warn", 0), ("strict", 1)])
+def test_a_driver_that_is_imported_later_and_cannot_be_guarded(mode: str, status: int) -> None:
+    command = [sys.executable, "-c", LATER, mode]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == status
+    if mode == "warn":
+        assert done.stdout == "pg8000 pgpoolsafe.drivers.process\n"
+        assert "connections of pg8000 cannot be guarded" in done.stderr
+    else:
+        assert "another driver than we know" in done.stderr

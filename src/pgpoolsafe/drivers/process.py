@@ -49,8 +49,16 @@ class Process:
         """The program has imported one more driver."""
         if not self._active:
             return
-        seam = _seam(self, driver)
-        seam.replace()
+        try:
+            seam = _seam(self, driver)
+            seam.replace()
+        except Exception:
+            if self._installation.policy.mode is Mode.STRICT:
+                raise
+            logger.exception(
+                "connections of %s cannot be guarded; what they send is not seen", driver
+            )
+            return
         self._seams.append(seam)
         logger.info("connections of %s are guarded as well", driver)
 
