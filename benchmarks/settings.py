@@ -99,6 +99,19 @@ def statements(server: Server, way: Way) -> Work:
     return work
 
 
+def implicit(server: Server, way: Way) -> Work:
+    """Transactions of one statement, which psycopg begins by itself and the program commits."""
+    conn = way.connection(server)
+    conn.autocommit = False
+
+    def work(size: int) -> None:
+        for number in range(size):
+            conn.execute("SELECT %s::int", [number])
+            conn.commit()
+
+    return work
+
+
 class Pair(NamedTuple):
     """Microseconds of both at their quickest tenth, their ratio, and the median of all ratios."""
 
@@ -157,8 +170,8 @@ def rows() -> list[Row]:
         ]
     table += [
         (
-            f"transaction: {count} settings, fused / not",
-            transactions,
+            f"implicit transaction: {count} settings, fused / not",
+            implicit,
             Way(count),
             Way(count, fused=True),
         )
