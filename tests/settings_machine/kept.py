@@ -183,4 +183,14 @@ KEPT = (
         user="postgres",
         watches=False,
     ),
+    Program(
+        (
+            ("enter", "transaction"),
+            ("stream", "SELECT '%%', %s::text", ("s",)),
+            ("leave", ""),
+            ("execute", "plain", "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", None),
+            ("many", "INSERT INTO public.items VALUES (%s)", ((5,), (6,))),
+        ),
+        watches=False,
+    ),
 )

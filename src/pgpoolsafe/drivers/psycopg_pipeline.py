@@ -123,8 +123,9 @@ def end_streaming(conn: Any, seat: Any) -> None:
     """
     seat.streamed = False
     if seat.holds_threshold and conn._pipeline and not conn.closed:
+        watched = _watched(conn)  # an empty Parse is no query: a transaction begins behind it
         conn._pipeline.command_queue.append(partial(conn.pgconn.send_prepare, b"", b""))
-        conn._pipeline.result_queue.append(None)
+        watched.append(None)
 
 
 class _Own(_Witness):
