@@ -109,14 +109,15 @@ class Carrying:
             self.insertions.append(Edit(end, end, " " + " ".join(modes)))
         self._follow(statement, given)
 
-    def ends(self, statement: Statement, *, chain: bool, failed: bool) -> None:
+    def ends(self, statement: Statement, *, chain: bool, anew: bool) -> None:
         """COMMIT, ROLLBACK, PREPARE TRANSACTION; AND CHAIN begins the next one at once.
 
-        It begins as the one before, but with what is default where that one has failed.
+        It begins as the one before was when it ended. A failed one is, for the server, what
+        it began as: with what is default (`anew`), unless it had come by AND CHAIN itself.
         """
         self._results += 1
         self.in_force = chain
-        if chain and failed and self._given.modes:
+        if chain and anew and self._given.modes:
             self._insert(statement.end, self._given, before=False, modes=True)
         elif chain:
             self._follow(statement, self._given)

@@ -160,12 +160,14 @@ class Trial:
             self.failed = False
 
     def _end_by(self, statement: Statement, control: Control, *, committed: bool) -> None:
-        has_failed = self.failed
+        has_failed, inherits = self.failed, self.draft.inherits
         self._end(committed=committed, chain=control.chain)
+        self.draft.inherits = control.chain and (inherits or not has_failed)
         if committed:  # be it the implicit transaction of a pipeline
             self.draft.settled = self.draft.settings
         if self.carrying is not None:
-            self.carrying.ends(statement, chain=control.chain, failed=has_failed)
+            anew = has_failed and not inherits
+            self.carrying.ends(statement, chain=control.chain, anew=anew)
 
     def _begin(self, statement: Statement, control: Control) -> None:
         self.draft.in_block = True

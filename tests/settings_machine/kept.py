@@ -193,4 +193,61 @@ KEPT = (
         ),
         watches=False,
     ),
+    Program(
+        (
+            ("execute", "plain", "INSERT INTO public.child VALUES (404)", None),
+            ("enter", "pipeline"),
+            ("commit",),
+            ("leave", ""),
+        ),
+        autocommit=False,
+        options=(("statement_timeout", "61s"),),
+    ),
+    Program(
+        (
+            ("execute", "plain", "BEGIN", None),
+            (
+                "execute",
+                "plain",
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                None,
+            ),
+            ("execute", "plain", "COMMIT AND CHAIN", None),
+            ("execute", "plain", "SELECT 1 / 0", None),
+            ("execute", "plain", "COMMIT AND CHAIN", None),
+        ),
+    ),
+    Program(
+        (
+            ("execute", "plain", "BEGIN", None),
+            ("execute", "plain", "SET work_mem = '5MB'", None),
+            ("execute", "binary", "COMMIT AND CHAIN", None),
+            ("execute", "binary", "BEGIN ISOLATION LEVEL SERIALIZABLE, READ WRITE", None),
+        ),
+        watches=False,
+    ),
+    Program(
+        (
+            ("enter", "pipeline"),
+            (
+                "execute",
+                "raw",
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+                None,
+            ),
+            ("execute", "plain", "BEGIN TRANSACTION NOT DEFERRABLE", None),
+            ("leave", ""),
+        ),
+        watches=False,
+    ),
+    Program(
+        (
+            ("execute", "plain", "SHOW work_mem", None),
+            ("execute", "plain", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", None),
+        ),
+        autocommit=False,
+        watches=False,
+        options=(("work_mem", "5MB"),),
+        fuses=True,
+    ),
 )

@@ -409,7 +409,7 @@ def test_what_fails_in_a_pipeline_was_not_set() -> None:
     mark = client.guard.mark()
     client.send("SELECT set_config('app.x', 'b', false)", segment=False, can_ask=False)
     assert client.settings == "{app.x=b}"
-    client.guard.go_back(mark, synced=True)
+    client.guard.go_back(mark, synced=True, ended=False)
     assert client.settings == "{app.x=a}"
 
 

@@ -173,9 +173,13 @@ def _piped(cursor: Any, plan: Plan, statement: _Statement) -> Gen:
     is_ours = bool(modes) and plan.begin is None
     begin = f"BEGIN {' '.join(modes.values())}" if is_ours else plan.begin
     first = [begin] if begin is not None else []
-    # Also where there is nothing to set: a leading SET LOCAL would draw a warning.
-    first += [local_query(before.steps)] if before is not None else []
-    last = [local_query(plan.after.steps)] if plan.after else []
+    if before is not None and begin is not None:
+        # SET TRANSACTION may still follow these, but not a query.
+        first += local_statements(before.steps)
+    elif before is not None:
+        # Also where there is nothing to set: a leading SET LOCAL would draw a warning.
+        first.append(local_query(before.steps))
+    last = list(local_statements(plan.after.steps)) if plan.after else []
     last += [asking_query(plan.ask)] if plan.ask else []
     groups = yield from _run(conn, first, statement, [*last, *(["COMMIT"] if is_ours else [])])
     answers = Answers(first, groups, is_prepared_now=statement.is_prepared_now)

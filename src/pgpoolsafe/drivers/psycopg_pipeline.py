@@ -9,7 +9,7 @@ back there, and after the Sync they are what the server made of it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from psycopg.errors import PipelineAborted, error_from_result
 from ..effects import Edit
 from ..guard import ends_transaction
 from ..plan import Plan
+from ..session.settings import Carried
 from ..sql.putting import local_query, local_statements
 from .psycopg_errors import reposition
 from .psycopg_seat import ATTRIBUTE, RETIRED
@@ -30,13 +31,17 @@ _SYNC = pq.ExecStatus.PIPELINE_SYNC
 _FATAL_ERROR = pq.ExecStatus.FATAL_ERROR
 _ABORTED = pq.ExecStatus.PIPELINE_ABORTED
 
+_SEES_PIPELINES = 180000
+"""The server that takes statements of a pipeline for ones in a transaction block."""
+
 
 class Watched(deque[Any]):
     """A pipeline's queue of results, each of which is looked at before psycopg does.
 
     `in_force`: the implicit transaction that runs up to the next Sync has the settings.
     `is_fresh`: nothing was queued since the last transaction ended. `edited`: the user's text
-    of what is being queued, and what was changed in it.
+    of what is being queued, and what was changed in it. `ends`: what is being queued ends the
+    transaction.
     """
 
     def __init__(self, conn: Any, waiting: deque[Any], *, is_fresh: bool) -> None:
@@ -46,6 +51,7 @@ class Watched(deque[Any]):
         self.is_fresh = is_fresh
         self.failed: Any = None
         self.edited: _Edited | None = None
+        self.ends = False
 
     @property
     def seat(self) -> Any:
@@ -60,16 +66,16 @@ class Watched(deque[Any]):
         """Queue the place of the result of something of ours."""
         super().append((_Own(self, None), None))
 
-    def fails(self, mark: Any) -> None:
-        """A statement failed, or was skipped after one that did."""
+    def fails(self, mark: Any, *, ended: bool) -> None:
+        """A statement failed, or was skipped after one that did. `ended`: it was a COMMIT."""
         if self.failed is None:
-            self.failed = mark
-            self.seat.guard.go_back(mark, synced=False)
+            self.failed = partial(self.seat.guard.go_back, mark, ended=ended)
+            self.failed(synced=False)
 
     def synced(self) -> None:
         """The result of a Sync has come."""
         if self.failed is not None:
-            self.seat.guard.go_back(self.failed, synced=True)
+            self.failed(synced=True)
             self.failed = None
         self.seat.settle()
 
@@ -77,12 +83,12 @@ class Watched(deque[Any]):
 class _Witness:
     """Stands in the queue for a cursor, or for a command of psycopg's."""
 
-    __slots__ = ("_cursor", "_edited", "_mark", "_watched")
+    __slots__ = ("_cursor", "_edited", "_ends", "_mark", "_watched")
 
     def __init__(self, watched: Watched, cursor: Any) -> None:
         self._watched = watched
         self._cursor = cursor
-        self._edited = watched.edited
+        self._edited, self._ends = watched.edited, watched.ends
         self._mark = watched.seat.guard.mark()
 
     @property
@@ -96,7 +102,9 @@ class _Witness:
             else:
                 self._cursor._check_results(results)
         except BaseException as error:
-            self._watched.fails(self._mark)
+            # A COMMIT that the server refuses is the end all the same; one that was skipped, none.
+            ended = self._ends and results[0].status == _FATAL_ERROR
+            self._watched.fails(self._mark, ended=ended)
             if self._edited is not None and isinstance(error, Error):
                 reposition(error, *self._edited)
             raise
@@ -169,15 +177,14 @@ def statement(conn: Any, plan: Plan, gen: Gen, text: str | None = None) -> Gen:
     """
     watched = _watched(conn)
     if plan.before is not None:
-        if plan.before.modes and watched.is_fresh:
-            _queue_modes(conn, plan.before.modes)
-        _queue(conn, local_query(plan.before.steps))
+        _queue_before(watched, plan.before)
         watched.in_force = True
     watched.edited = (text, plan.edits) if text is not None and plan.edits else None
+    watched.ends = ends_transaction(plan.reading)
     try:
         result = yield from gen
     finally:
-        watched.edited = None
+        watched.edited, watched.ends = None, False
     _queue_after(conn, plan)
     watched.is_fresh = ends_transaction(plan.reading) and not plan.draft.in_block
     watched.in_force = watched.in_force and not (watched.is_fresh or plan.draft.in_block)
@@ -224,15 +231,23 @@ def _enqueue_sync(pipeline: Any, conn: Any) -> None:
     getattr(conn, ATTRIBUTE, RETIRED).guard.synced()
 
 
-def _queue_modes(conn: Any, modes: Mapping[str, str]) -> None:
-    """Let the implicit transaction be of these modes.
+def _queue_before(watched: Watched, before: Carried) -> None:
+    """Put settings in force for the implicit transaction, before the user's statement.
 
-    SET TRANSACTION works in one, if it comes before the first query. SHOW is none, and lets
-    the server see that more statements share the transaction: else it would warn (before
-    version 16 it does so all the same).
+    That may be one which no query may precede, so SET LOCAL is better than set_config(). SHOW
+    is no query either, and lets the server see that more statements share the transaction:
+    else it would warn. Before version 18 it does so all the same (3eb8eeccbe in its history).
     """
-    _queue(conn, "SHOW transaction_isolation")
-    _queue(conn, f"SET TRANSACTION {' '.join(modes.values())}")
+    conn = watched.conn
+    modes = before.modes if watched.is_fresh else {}
+    is_quiet = conn.pgconn.server_version >= _SEES_PIPELINES
+    if modes or is_quiet:
+        _queue(conn, "SHOW transaction_isolation")
+    if modes:
+        _queue(conn, f"SET TRANSACTION {' '.join(modes.values())}")
+    steps = before.steps
+    for text in local_statements(steps) if is_quiet else [local_query(steps)]:
+        _queue(conn, text)
 
 
 def _queue_after(conn: Any, plan: Plan) -> None:

@@ -47,7 +47,8 @@ class Books(Generic[M]):
     `settings`: what a session of the client's own would have them be now; `settled`: what
     they were when the transaction began, and are again if it is rolled back. `segment`:
     statements outside a block are one transaction up to the Sync of their pipeline.
-    `number`: tells one transaction from the next.
+    `inherits`: the transaction began by AND CHAIN as the one before it was, which the server
+    itself comes back to when it fails. `number`: tells one transaction from the next.
     """
 
     in_block: bool = False
@@ -59,6 +60,7 @@ class Books(Generic[M]):
     settings: Carried = NOTHING
     settled: Carried = NOTHING
     segment: bool = False
+    inherits: bool = False
     number: int = field(default=0, compare=False)
 
     @property
@@ -79,6 +81,7 @@ class Books(Generic[M]):
             self.settings,
             self.settled,
             self.segment,
+            self.inherits,
             self.number,
         )
 
@@ -170,6 +173,7 @@ class Books(Generic[M]):
             self.settled = self.settings
         self.in_block = in_block
         self.drawn = False
+        self.inherits = False
         self.undoable = {}
         self.surviving = {}
         self.savepoints = ()
