@@ -1,7 +1,7 @@
 """The long run: `python -m tests.settings_machine --programs 20000 --seed 7`.
 
 Plays random programs on a connection of their own and behind PgBouncer, and prints the first
-that could tell the difference, made as small as can be; status 1 then.
+that could tell the difference, made as small as can be (`--all`: each one); status 1 then.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def main() -> int:
         print(
             f"{judge.programs} programs, {judge.steps} steps, seed {options.seed}, PostgreSQL"
             f" {postgres.version[0]}, {options.other}, {options.guard}: {seconds:.0f} s,"
-            f" {'one differs' if found else 'no difference'}, {judge.told} were told of one"
+            f" {len(found) or 'none'} differed, {judge.told} were told of one"
         )
-    return int(found is not None)
+    return int(bool(found))
 
 
 def _options() -> argparse.Namespace:
@@ -52,6 +52,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--replay", type=Path, help="a file with a program, as printed")
     parser.add_argument("--without", help="leave out programs in whose text this is found (regex)")
     parser.add_argument("--keep", action="store_true", help="do not make it smaller")
+    parser.add_argument("--all", action="store_true", help="print all that differ, as they are")
     return parser.parse_args()
 
 
@@ -73,10 +74,11 @@ def _other(stack: ExitStack, postgres: Postgres, options: argparse.Namespace) ->
     return Pooled(postgres, pooler, guard)
 
 
-def _search(judge: Judge, options: argparse.Namespace) -> Difference | None:
-    """Let hypothesis look for a program that differs."""
-    last: list[Difference] = []
-    phases = [Phase.generate] if options.keep else [Phase.generate, Phase.shrink]
+def _search(judge: Judge, options: argparse.Namespace) -> list[Difference]:
+    """Let hypothesis look for a program that differs, or for all of them."""
+    found: list[Difference] = []
+    keeps = options.keep or options.all
+    phases = [Phase.generate] if keeps else [Phase.generate, Phase.shrink]
 
     @seed(options.seed)
     @settings(
@@ -92,20 +94,22 @@ def _search(judge: Judge, options: argparse.Namespace) -> Difference | None:
         assume(not options.without or not re.search(options.without, repr(program)))
         difference = judge.difference(program)
         if difference is not None:
-            last.append(difference)
-            raise AssertionError
+            found.append(difference)
+            if not options.all:
+                raise AssertionError
+            print(difference, flush=True)
 
     try:
         play()
     except (AssertionError, FlakyFailure):
-        if not last:
+        if not found:
             raise
-        print(last[-1])
-        return last[-1]
-    return None
+        del found[:-1]  # the smallest
+        print(found[-1])
+    return found
 
 
-def _replay(judge: Judge, path: Path) -> Difference | None:
+def _replay(judge: Judge, path: Path) -> list[Difference]:
     call = ast.parse(path.read_text(), mode="eval").body
     if not isinstance(call, ast.Call):
         raise SystemExit(f"{path}: expected a program as printed: Program((…), user=…)")
@@ -113,7 +117,7 @@ def _replay(judge: Judge, path: Path) -> Difference | None:
     found = judge.difference(Program(*map(ast.literal_eval, call.args), **named))
     if found is not None:
         print(found)
-    return found
+    return [found] if found is not None else []
 
 
 if __name__ == "__main__":
