@@ -49,6 +49,13 @@ class Plan:
         return [one.command for one in self.reading.statements] == ["SET"]
 
     @property
+    def becomes_local(self) -> bool:
+        """Whether the text is one SET, or its like, and is sent as SET LOCAL."""
+        statements = self.reading.statements
+        effects = [effect for one in statements for effect in one.effects]
+        return bool(self.edits) and any(not effect.function for effect in effects)
+
+    @property
     def travels(self) -> bool:
         """Whether there is more to send, or to hide, than the text itself."""
         has_more = self.after or self.ask or self.hidden

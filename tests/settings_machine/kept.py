@@ -250,4 +250,64 @@ KEPT = (
         options=(("work_mem", "5MB"),),
         fuses=True,
     ),
+    Program(
+        (
+            (
+                "execute",
+                "plain",
+                "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+                None,
+            ),
+            ("enter", "pipeline"),
+            ("execute", "plain", "RESET default_transaction_read_only", None),
+            ("execute", "plain", "INSERT INTO public.items VALUES (%s)", (4,)),
+            ("leave", ""),
+        ),
+        watches=False,
+    ),
+    Program(
+        (
+            (
+                "execute",
+                "plain",
+                "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+                None,
+            ),
+            ("enter", "pipeline"),
+            ("execute", "plain", "SET LOCAL work_mem TO DEFAULT", None),
+            ("execute", "plain", "INSERT INTO public.items VALUES (%s)", (4,)),
+            ("leave", ""),
+        ),
+        watches=False,
+    ),
+    Program(
+        (
+            (
+                "execute",
+                "plain",
+                "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+                None,
+            ),
+            ("enter", "pipeline"),
+            ("execute", "plain", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", None),
+            ("execute", "plain", "INSERT INTO public.items VALUES (%s)", (4,)),
+            ("leave", ""),
+        ),
+        watches=False,
+    ),
+    Program(
+        (
+            (
+                "execute",
+                "plain",
+                "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+                None,
+            ),
+            ("enter", "pipeline"),
+            ("execute", "plain", "SET TRANSACTION READ WRITE", None),
+            ("execute", "plain", "INSERT INTO public.items VALUES (%s)", (4,)),
+            ("leave", ""),
+        ),
+        watches=False,
+    ),
 )

@@ -9,7 +9,7 @@ back there, and after the Sync they are what the server made of it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,8 +20,11 @@ from ..effects import Edit
 from ..guard import ends_transaction
 from ..plan import Plan
 from ..session.settings import Carried
+from ..sql.assignments import modes_set_by
+from ..sql.manners import begins_bare
 from ..sql.putting import local_query, local_statements
 from .psycopg_errors import reposition
+from .psycopg_notices import PIPELINES_ARE_BLOCKS, expect
 from .psycopg_seat import ATTRIBUTE, RETIRED
 
 Gen = Generator[Any, Any, Any]
@@ -31,9 +34,6 @@ _SYNC = pq.ExecStatus.PIPELINE_SYNC
 _FATAL_ERROR = pq.ExecStatus.FATAL_ERROR
 _ABORTED = pq.ExecStatus.PIPELINE_ABORTED
 
-_SEES_PIPELINES = 180000
-"""The server that takes statements of a pipeline for ones in a transaction block."""
-
 
 class Watched(deque[Any]):
     """A pipeline's queue of results, each of which is looked at before psycopg does.
@@ -41,7 +41,7 @@ class Watched(deque[Any]):
     `in_force`: the implicit transaction that runs up to the next Sync has the settings.
     `is_fresh`: nothing was queued since the last transaction ended. `edited`: the user's text
     of what is being queued, and what was changed in it. `ends`: what is being queued ends the
-    transaction.
+    transaction; `warns`: the server will warn of it, as it would not of the user's own form.
     """
 
     def __init__(self, conn: Any, waiting: deque[Any], *, is_fresh: bool) -> None:
@@ -51,7 +51,7 @@ class Watched(deque[Any]):
         self.is_fresh = is_fresh
         self.failed: Any = None
         self.edited: _Edited | None = None
-        self.ends = False
+        self.ends = self.warns = False
 
     @property
     def seat(self) -> Any:
@@ -60,11 +60,11 @@ class Watched(deque[Any]):
     def append(self, item: Any) -> None:
         """Queue the place of a result: a cursor's (with what it prepares), or None."""
         cursor, prepared = item or (None, None)
-        super().append((_Witness(self, cursor), prepared))
+        super().append((_Witness(self, cursor, warns=self.warns and cursor is not None), prepared))
 
-    def append_own(self) -> None:
+    def append_own(self, *, warns: bool) -> None:
         """Queue the place of the result of something of ours."""
-        super().append((_Own(self, None), None))
+        super().append((_Own(self, None, warns=warns), None))
 
     def fails(self, mark: Any, *, ended: bool) -> None:
         """A statement failed, or was skipped after one that did. `ended`: it was a COMMIT."""
@@ -83,10 +83,13 @@ class Watched(deque[Any]):
 class _Witness:
     """Stands in the queue for a cursor, or for a command of psycopg's."""
 
-    __slots__ = ("_cursor", "_edited", "_ends", "_mark", "_watched")
+    __slots__ = ("_cursor", "_edited", "_ends", "_mark", "_warns", "_watched")
 
-    def __init__(self, watched: Watched, cursor: Any) -> None:
+    def __init__(self, watched: Watched, cursor: Any, *, warns: bool) -> None:
         self._watched = watched
+        self._warns = warns and not _are_blocks(watched.conn)
+        if self._warns:
+            expect(watched.conn.pgconn, 1)
         self._cursor = cursor
         self._edited, self._ends = watched.edited, watched.ends
         self._mark = watched.seat.guard.mark()
@@ -105,6 +108,8 @@ class _Witness:
             # A COMMIT that the server refuses is the end all the same; one that was skipped, none.
             ended = self._ends and results[0].status == _FATAL_ERROR
             self._watched.fails(self._mark, ended=ended)
+            if self._warns and results[0].status == _ABORTED:
+                expect(self._conn.pgconn, -1)
             if self._edited is not None and isinstance(error, Error):
                 reposition(error, *self._edited)
             raise
@@ -144,6 +149,8 @@ class _Own(_Witness):
     def _check_command(self, result: Any) -> None:
         if result.status != _ABORTED:
             super()._check_command(result)
+        elif self._warns:
+            expect(self._conn.pgconn, -1)
 
 
 def segment(conn: Any) -> bool | None:
@@ -181,13 +188,17 @@ def statement(conn: Any, plan: Plan, gen: Gen, text: str | None = None) -> Gen:
         watched.in_force = True
     watched.edited = (text, plan.edits) if text is not None and plan.edits else None
     watched.ends = ends_transaction(plan.reading)
+    in_block = plan.draft.in_block
+    watched.warns = not in_block and plan.becomes_local
+    late = {} if in_block else _late_modes(watched, plan, text)
     try:
         result = yield from gen
     finally:
-        watched.edited, watched.ends = None, False
-    _queue_after(conn, plan)
-    watched.is_fresh = ends_transaction(plan.reading) and not plan.draft.in_block
-    watched.in_force = watched.in_force and not (watched.is_fresh or plan.draft.in_block)
+        watched.edited, watched.ends, watched.warns = None, False, False
+    _queue_after(conn, plan, in_block=in_block)
+    _queue_modes(conn, late)
+    watched.is_fresh = ends_transaction(plan.reading) and not in_block
+    watched.in_force = watched.in_force and not (watched.is_fresh or in_block)
     return result
 
 
@@ -195,7 +206,7 @@ def command(conn: Any, plan: Plan, text: str) -> Gen:
     """Queue a command of psycopg's with what goes after it."""
     watched = _watched(conn)
     _queue(conn, text)
-    _queue_after(conn, plan)
+    _queue_after(conn, plan, in_block=True)
     watched.in_force = watched.is_fresh = False
     yield from ()
 
@@ -234,29 +245,48 @@ def _enqueue_sync(pipeline: Any, conn: Any) -> None:
 def _queue_before(watched: Watched, before: Carried) -> None:
     """Put settings in force for the implicit transaction, before the user's statement.
 
-    That may be one which no query may precede, so SET LOCAL is better than set_config(). SHOW
-    is no query either, and lets the server see that more statements share the transaction:
-    else it would warn. Before version 18 it does so all the same (3eb8eeccbe in its history).
+    That may be one which no query may precede, so SET LOCAL is better than set_config().
+    SHOW is no query either, and lets the server see that more statements share the
+    transaction: else it would warn, as before version 18 it does all the same.
     """
     conn = watched.conn
     modes = before.modes if watched.is_fresh else {}
-    is_quiet = conn.pgconn.server_version >= _SEES_PIPELINES
+    is_quiet = _are_blocks(conn)
     if modes or is_quiet:
         _queue(conn, "SHOW transaction_isolation")
-    if modes:
-        _queue(conn, f"SET TRANSACTION {' '.join(modes.values())}")
+    _queue_modes(conn, modes)
     steps = before.steps
     for text in local_statements(steps) if is_quiet else [local_query(steps)]:
         _queue(conn, text)
 
 
-def _queue_after(conn: Any, plan: Plan) -> None:
+def _late_modes(watched: Watched, plan: Plan, text: str | None) -> Mapping[str, str]:
+    """What an implicit transaction began without, and can still be given after its first
+    statement: SET TRANSACTION itself, RESET and their like are no queries.
+    """
+    modes = watched.seat.guard.in_force.modes if watched.is_fresh else {}
+    if not modes or text is None or plan.before is not None or not begins_bare(text):
+        return {}
+    said = modes_set_by(text)
+    return {name: words for name, words in modes.items() if name not in said}
+
+
+def _queue_modes(conn: Any, modes: Mapping[str, str]) -> None:
+    if modes:
+        _queue(conn, f"SET TRANSACTION {' '.join(modes.values())}", warns=True)
+
+
+def _are_blocks(conn: Any) -> bool:
+    return bool(conn.pgconn.server_version >= PIPELINES_ARE_BLOCKS)
+
+
+def _queue_after(conn: Any, plan: Plan, *, in_block: bool) -> None:
     for text in local_statements(plan.after.steps) if plan.after else ():
-        _queue(conn, text)
+        _queue(conn, text, warns=not in_block)
 
 
-def _queue(conn: Any, text: str) -> None:
+def _queue(conn: Any, text: str, *, warns: bool = False) -> None:
     pgconn = conn.pgconn
     sending = partial(pgconn.send_query_params, text.encode(pgconn._encoding), None)
     conn._pipeline.command_queue.append(sending)
-    _watched(conn).append_own()
+    _watched(conn).append_own(warns=warns)

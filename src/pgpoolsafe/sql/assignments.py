@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ..effects import Edit, Effect, EffectKind, Part, Scope, Verb
 from .lexer import Kind
-from .phrases import UNKNOWN, Phrase, Words
+from .phrases import UNKNOWN, Phrase, Words, source, statements
 from .setting_values import assigned_value
 
 TRANSACTION_ONLY = frozenset(
@@ -218,6 +218,22 @@ def transaction_modes(words: Words) -> dict[str, str]:
         found.pop(name, None)
         found[name] = value
     return found
+
+
+def modes_set_by(text: str) -> frozenset[str]:
+    """The defaults that a text overrides for the transaction at hand: SET TRANSACTION …"""
+    found: set[str] = set()
+    for phrase in statements(source(text)):
+        words = phrase.words()
+        if words.take().code != "set":
+            continue
+        words.skip("local", "session")
+        name = words.take().code
+        if name == "transaction":
+            found |= transaction_modes(words).keys()
+        elif name in TRANSACTION_ONLY:
+            found.add(f"default_{name}")
+    return frozenset(found)
 
 
 _ON = {True: "on", False: "off"}

@@ -56,6 +56,11 @@ def manner(text: str) -> Manner:
     return found
 
 
+def begins_bare(text: str) -> bool:
+    """Whether it is BARE, but a statement that a transaction can begin with: SET, RESET, …"""
+    return manner(text) is Manner.BARE and first_word(text) in ("set", "reset")
+
+
 _QUERIES = frozenset("select insert update delete with values show table merge".split())
 
 
