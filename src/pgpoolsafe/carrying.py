@@ -160,7 +160,7 @@ class Carrying:
         """
         if effect.verb is Verb.RELEASE:
             return self._drops(effect, name)
-        if not name or effect.edits is None or not self._can_change(effect, editable=editable):
+        if not name or effect.edits is None or not self._can_change(editable=editable):
             return False
         if self.batch:
             return self._takes_all(effect)
@@ -175,12 +175,11 @@ class Carrying:
         self._localise(effect)
         return True
 
-    def _can_change(self, effect: Effect, *, editable: bool) -> bool:
+    def _can_change(self, *, editable: bool) -> bool:
         if self.only_books:
             return True
         # Where nothing can be added, nobody hears in time whether it succeeded.
-        is_free = editable and self.can_add and self.is_readable
-        return is_free and not self._is_too_much(effect)
+        return editable and self.can_add and self.is_readable
 
     def _takes_all(self, effect: Effect) -> bool:
         """Many executions of one set_config: what the session would hold after the last."""
@@ -204,19 +203,14 @@ class Carrying:
         if name is not None and name in given and self.in_force and not self.only_books:
             self._then(Carried(given={name: given[name]}))
 
-    def _is_too_much(self, effect: Effect) -> bool:
-        """Whether it becomes several statements, which a pipeline of the user's cannot take."""
-        becomes_several = not effect.edits or ";" in effect.edits[0].replacement
-        return becomes_several and not effect.function and not self.can_ask
-
     def _localise(self, effect: Effect) -> None:
         if self.only_books or effect.edits is None:
             return
         self.insertions.extend(effect.edits)
         if not effect.function and not effect.edits:
             # SET SESSION CHARACTERISTICS of several modes: one more SET LOCAL for each.
-            self.hidden.append(self._results)
-            self._results += 1
+            given = self.after.given if self.after else {}
+            self._then(Carried(given={**given, effect.name: str(effect.value)}))
         if self.is_single and not self.in_force and not effect.function:
             # SET LOCAL: alone, it would be without effect, and without a check of its value.
             self.way = Manner.QUERY

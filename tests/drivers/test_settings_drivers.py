@@ -249,3 +249,15 @@ def test_isolation_that_is_set_for_the_session(lane: Lane, pgbouncer: PgBouncer)
     assert lane.do(autocommit, *shown) == ["on", "on"]
     assert bystanders(pgbouncer, "default_transaction_isolation") == {"read committed"}
     assert bystanders(pgbouncer, "default_transaction_read_only") == {"off"}
+
+
+@pytest.mark.parametrize("way", [transaction, autocommit])
+def test_several_modes_set_for_the_session(
+    lane: Lane, pgbouncer: PgBouncer, way: Callable[..., list[Any]]
+) -> None:
+    both = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY, DEFERRABLE"
+    assert lane.do(way, both) == [None]
+    shown = ["SHOW transaction_deferrable", "SHOW transaction_read_only"]
+    assert lane.do(transaction, *shown) == ["on", "on"]
+    assert lane.do(autocommit, *shown) == ["on", "on"]
+    assert bystanders(pgbouncer, "default_transaction_deferrable") == {"off"}

@@ -64,7 +64,7 @@ class Judge:
         if found is None:
             return None
         self._pooled.renew()
-        if found.told and sends_as_it_is(program):
+        if lacks_rights(found):
             return None
         if found.told and not pooled[-2][1] and may_be_told(program):
             self.told += 1
@@ -91,10 +91,10 @@ def may_be_told(program: Program) -> bool:
     return many or (in_pipeline and any(COMPUTED in repr(step) for step in program.steps))
 
 
-def sends_as_it_is(program: Program) -> bool:
-    """Whether it sets several modes at once in a pipeline, which no single statement can do
-    locally: that is told.
+def lacks_rights(found: Difference) -> bool:
+    """Whether a superuser's setting was refused to a role that the program had taken.
+
+    Outside a transaction RESET and SET LOCAL, which have nothing to leave there, are sent as
+    they are, without the role.
     """
-    texts = [step[2] for step in program.steps if step[0] == "execute"]
-    several = any("CHARACTERISTICS" in text and "," in text for text in texts)
-    return several and ("enter", "pipeline") in program.steps
+    return "InsufficientPrivilege" in repr(found.alone) and "SET" in repr(found.pooled)

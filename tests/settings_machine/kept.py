@@ -310,4 +310,53 @@ KEPT = (
         ),
         watches=False,
     ),
+    Program(
+        (
+            ("enter", "pipeline"),
+            (
+                "execute",
+                "plain",
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE,"
+                " DEFERRABLE",
+                None,
+            ),
+            ("leave", ""),
+            ("execute", "plain", "SHOW transaction_isolation", None),
+        ),
+        watches=False,
+    ),
+    Program(
+        (
+            ("enter", "pipeline"),
+            ("execute", "plain", "BEGIN", None),
+            (
+                "execute",
+                "plain",
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE,"
+                " DEFERRABLE",
+                None,
+            ),
+            ("execute", "plain", "COMMIT", None),
+            ("leave", ""),
+            ("execute", "plain", "SHOW transaction_isolation", None),
+        ),
+        watches=False,
+    ),
+    Program(
+        (
+            ("enter", "pipeline"),
+            ("execute", "plain", "BEGIN", None),
+            (
+                "execute",
+                "plain",
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE,"
+                " DEFERRABLE",
+                None,
+            ),
+            ("execute", "plain", "ROLLBACK", None),
+            ("leave", ""),
+            ("execute", "plain", "SHOW transaction_isolation", None),
+        ),
+        watches=False,
+    ),
 )

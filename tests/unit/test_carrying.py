@@ -50,8 +50,8 @@ SET: list[tuple[str, str, str]] = [
      "Q: {work_mem=1MB} SET LOCAL default_transaction_read_only TO 'on'",
      "{work_mem=1MB, default_transaction_read_only=on}"),
     ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY, DEFERRABLE",
-     "Q: {work_mem=1MB} SET LOCAL default_transaction_read_only TO 'on';"
-     " SET LOCAL default_transaction_deferrable TO 'on' #1",
+     "Q: {work_mem=1MB} SET LOCAL default_transaction_read_only TO 'on'"
+     " {default_transaction_deferrable=on}",
      "{work_mem=1MB, default_transaction_read_only=on, default_transaction_deferrable=on}"),
     ("SET app.x FROM CURRENT", "Q: {work_mem=1MB} SET LOCAL app.x FROM CURRENT ?app.x",
      "{work_mem=1MB, app.x=12}"),

@@ -202,7 +202,7 @@ def test_and_chain_ends_one_transaction_and_opens_the_next(pair: Pair) -> None:
     client = Client()
     client.send_all("BEGIN", pair.acquire)
     assert what(client.send("COMMIT AND CHAIN")) == [pair.found]
-    assert client.books == Books(in_block=True, kept=client.books.kept)
+    assert client.books == Books(in_block=True, inherits=True, kept=client.books.kept)
     assert client.send_all(pair.acquire, pair.release) == []
     assert client.send_all(pair.acquire) == []
     assert what(client.send("ROLLBACK AND CHAIN")) == pair.found_after_rollback

@@ -168,15 +168,15 @@ def _nothing(_words: Words, _form: Form) -> tuple[Effect, ...]:
 def _characteristics(words: Words, form: Form) -> tuple[Effect, ...]:
     """One effect for each default that is set.
 
-    The first one carries the edit for all: the whole statement becomes one SET LOCAL for
-    each default.
+    The statement becomes a SET LOCAL of the first one; the others have no edits, for each of
+    them another SET LOCAL is to follow it.
     """
     is_sound = _are_modes(words.rest())
     found = transaction_modes(words)
-    texts = "; ".join(f"SET LOCAL {name} TO '{value}'" for name, value in found.items())
+    first = next((f"SET LOCAL {name} TO '{value}'" for name, value in found.items()), "")
     # A local form has no edits: it is kept as it is.
     edits: tuple[Edit, ...] | None = tuple(
-        Edit(after_set.start - len("SET"), words.token(-1).end, texts) for after_set in form.edits
+        Edit(after_set.start - len("SET"), words.token(-1).end, first) for after_set in form.edits
     )
     edits = edits if is_sound else None  # the server says what is wrong with it
     effects: list[Effect] = []
