@@ -49,8 +49,6 @@ _INTEGER = re.compile(r"-?[0-9]+")
 # lock_not_available, deadlock_detected
 _LOCK_NOT_TAKEN = ("55P03", "40P01")
 
-Mark = tuple[Carried, Carried, Any, bool, bool]
-
 STAND_IN = known_pooler("pgbouncer", version=None, mode=PoolMode.TRANSACTION)
 """What strict mode judges by on a connection that no pooler shares."""
 
@@ -334,22 +332,6 @@ class Guard:
         books.segment = False
         if not books.in_block:
             books.settled = books.settings
-
-    def mark(self) -> Mark:
-        """What the books say of settings, to go back to if what is queued now fails."""
-        books = self.books
-        return books.settings, books.settled, books.savepoints, books.in_block, books.inherits
-
-    def go_back(self, mark: Mark, *, synced: bool, ended: bool) -> None:
-        """Something queued then has failed.
-
-        `synced`: the Sync after it has come, which ends a transaction that is no block;
-        `ended`: it was to end the block, which is over all the same.
-        """
-        books = self.books
-        books.settings, books.settled, books.savepoints, books.in_block, books.inherits = mark
-        if ended or (synced and not books.in_block):
-            books.end()
 
     def answered_false(self, plan: Plan) -> None:
         """The plan's question was answered: no lock was got, or there was none to release."""

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from .programs import Program
 
+SEVERAL = (
+    "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE,"
+    " DEFERRABLE"
+)
+
 KEPT = (
     Program((("many", "SELECT set_config('app.user_id', %s, %s)", (("m1", False), ("m2", True))),)),
     Program(
@@ -316,8 +321,7 @@ KEPT = (
             (
                 "execute",
                 "plain",
-                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE,"
-                " DEFERRABLE",
+                SEVERAL,
                 None,
             ),
             ("leave", ""),
@@ -332,8 +336,7 @@ KEPT = (
             (
                 "execute",
                 "plain",
-                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE,"
-                " DEFERRABLE",
+                SEVERAL,
                 None,
             ),
             ("execute", "plain", "COMMIT", None),
@@ -349,8 +352,7 @@ KEPT = (
             (
                 "execute",
                 "plain",
-                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE,"
-                " DEFERRABLE",
+                SEVERAL,
                 None,
             ),
             ("execute", "plain", "ROLLBACK", None),

@@ -406,10 +406,10 @@ def test_the_statements_up_to_a_sync_are_one_transaction() -> None:
 
 def test_what_fails_in_a_pipeline_was_not_set() -> None:
     client = carrier("SET app.x = 'a'")
-    mark = client.guard.mark()
+    mark = client.guard.books.mark()
     client.send("SELECT set_config('app.x', 'b', false)", segment=False, can_ask=False)
     assert client.settings == "{app.x=b}"
-    client.guard.go_back(mark, synced=True, ended=False)
+    client.guard.books.go_back(mark, synced=True, ended=False)
     assert client.settings == "{app.x=a}"
 
 

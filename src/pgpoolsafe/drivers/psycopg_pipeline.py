@@ -69,13 +69,17 @@ class Watched(deque[Any]):
     def fails(self, mark: Any, *, ended: bool) -> None:
         """A statement failed, or was skipped after one that did. `ended`: it was a COMMIT."""
         if self.failed is None:
-            self.failed = partial(self.seat.guard.go_back, mark, ended=ended)
-            self.failed(synced=False)
+            self.failed = mark, ended
+            self._go_back(synced=False)
+
+    def _go_back(self, *, synced: bool) -> None:
+        mark, ended = self.failed
+        self.seat.guard.books.go_back(mark, synced=synced, ended=ended)
 
     def synced(self) -> None:
         """The result of a Sync has come."""
         if self.failed is not None:
-            self.failed(synced=True)
+            self._go_back(synced=True)
             self.failed = None
         self.seat.settle()
 
@@ -92,7 +96,7 @@ class _Witness:
             expect(watched.conn.pgconn, 1)
         self._cursor = cursor
         self._edited, self._ends = watched.edited, watched.ends
-        self._mark = watched.seat.guard.mark()
+        self._mark = watched.seat.guard.books.mark()
 
     @property
     def _conn(self) -> Any:

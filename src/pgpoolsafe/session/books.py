@@ -8,7 +8,7 @@ session function did. A closed cursor stays closed, too. Observed on PostgreSQL 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..effects import EffectKind
 from .settings import NOTHING, Carried
@@ -27,6 +27,8 @@ SURVIVES_ROLLBACK = frozenset(
 
 Key = tuple[EffectKind, tuple[str, ...], bool]
 """Kind, name (lock arguments, cursor, …) and whether a lock is shared."""
+
+Mark = tuple[Carried, Carried, Any, bool, bool]
 
 # What a later transaction of the client may come back to by its name.
 REMEMBERED = frozenset(
@@ -158,6 +160,20 @@ class Books(Generic[M]):
     def forget(self, key: Key) -> None:
         """What an earlier transaction left is gone now."""
         self.kept -= {key}
+
+    def mark(self) -> Mark:
+        """What they say of settings, to go back to if what is queued now fails."""
+        return self.settings, self.settled, self.savepoints, self.in_block, self.inherits
+
+    def go_back(self, mark: Mark, *, synced: bool, ended: bool) -> None:
+        """Something queued then has failed.
+
+        `synced`: the Sync after it has come, which ends a transaction that is no block;
+        `ended`: it was to end the block, which is over all the same.
+        """
+        self.settings, self.settled, self.savepoints, self.in_block, self.inherits = mark
+        if ended or (synced and not self.in_block):
+            self.end()
 
     def end(self, *, in_block: bool = False, committed: bool = False) -> None:
         """The transaction is over; `in_block`: AND CHAIN opened the next one.
