@@ -52,8 +52,9 @@ class Plan:
     def becomes_local(self) -> bool:
         """Whether the text is one SET, or its like, and is sent as SET LOCAL."""
         statements = self.reading.statements
-        effects = [effect for one in statements for effect in one.effects]
-        return bool(self.edits) and any(not effect.function for effect in effects)
+        if not self.edits or len(statements) != 1:
+            return False
+        return any(not effect.function for effect in statements[0].effects)
 
     @property
     def travels(self) -> bool:

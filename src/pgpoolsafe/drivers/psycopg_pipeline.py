@@ -24,7 +24,7 @@ from ..sql.assignments import modes_set_by
 from ..sql.manners import begins_bare
 from ..sql.putting import local_query, local_statements
 from .psycopg_errors import reposition
-from .psycopg_notices import PIPELINES_ARE_BLOCKS, expect
+from .psycopg_notices import PIPELINES_ARE_BLOCKS, expect, expect_none
 from .psycopg_seat import ATTRIBUTE, RETIRED
 
 Gen = Generator[Any, Any, Any]
@@ -34,6 +34,9 @@ _SYNC = pq.ExecStatus.PIPELINE_SYNC
 _FATAL_ERROR = pq.ExecStatus.FATAL_ERROR
 _ABORTED = pq.ExecStatus.PIPELINE_ABORTED
 
+_SET_LOCAL = "SET LOCAL"
+_SET_TRANSACTION = "SET TRANSACTION"
+
 
 class Watched(deque[Any]):
     """A pipeline's queue of results, each of which is looked at before psycopg does.
@@ -41,7 +44,7 @@ class Watched(deque[Any]):
     `in_force`: the implicit transaction that runs up to the next Sync has the settings.
     `is_fresh`: nothing was queued since the last transaction ended. `edited`: the user's text
     of what is being queued, and what was changed in it. `ends`: what is being queued ends the
-    transaction; `warns`: the server will warn of it, as it would not of the user's own form.
+    transaction; `warns`: the command in its form that the server will warn of, if it does.
     """
 
     def __init__(self, conn: Any, waiting: deque[Any], *, is_fresh: bool) -> None:
@@ -51,7 +54,8 @@ class Watched(deque[Any]):
         self.is_fresh = is_fresh
         self.failed: Any = None
         self.edited: _Edited | None = None
-        self.ends = self.warns = False
+        self.ends = False
+        self.warns: str | None = None
 
     @property
     def seat(self) -> Any:
@@ -60,11 +64,11 @@ class Watched(deque[Any]):
     def append(self, item: Any) -> None:
         """Queue the place of a result: a cursor's (with what it prepares), or None."""
         cursor, prepared = item or (None, None)
-        super().append((_Witness(self, cursor, warns=self.warns and cursor is not None), prepared))
+        super().append((_Witness(self, cursor, self.warns if cursor else None), prepared))
 
-    def append_own(self, *, warns: bool) -> None:
+    def append_own(self, warns: str | None) -> None:
         """Queue the place of the result of something of ours."""
-        super().append((_Own(self, None, warns=warns), None))
+        super().append((_Own(self, None, warns), None))
 
     def fails(self, mark: Any, *, ended: bool) -> None:
         """A statement failed, or was skipped after one that did. `ended`: it was a COMMIT."""
@@ -81,6 +85,8 @@ class Watched(deque[Any]):
         if self.failed is not None:
             self._go_back(synced=True)
             self.failed = None
+        if not self:
+            expect_none(self.conn.pgconn)
         self.seat.settle()
 
 
@@ -89,11 +95,10 @@ class _Witness:
 
     __slots__ = ("_cursor", "_edited", "_ends", "_mark", "_warns", "_watched")
 
-    def __init__(self, watched: Watched, cursor: Any, *, warns: bool) -> None:
+    def __init__(self, watched: Watched, cursor: Any, warns: str | None) -> None:
         self._watched = watched
-        self._warns = warns and not _are_blocks(watched.conn)
-        if self._warns:
-            expect(watched.conn.pgconn, 1)
+        self._warns = None if _are_blocks(watched.conn) else warns
+        self._expect(1)
         self._cursor = cursor
         self._edited, self._ends = watched.edited, watched.ends
         self._mark = watched.seat.guard.books.mark()
@@ -112,13 +117,17 @@ class _Witness:
             # A COMMIT that the server refuses is the end all the same; one that was skipped, none.
             ended = self._ends and results[0].status == _FATAL_ERROR
             self._watched.fails(self._mark, ended=ended)
-            if self._warns and results[0].status == _ABORTED:
-                expect(self._conn.pgconn, -1)
+            if results[0].status == _ABORTED:
+                self._expect(-1)
             if self._edited is not None and isinstance(error, Error):
                 reposition(error, *self._edited)
             raise
         if results[0].status == _SYNC:
             self._watched.synced()
+
+    def _expect(self, count: int) -> None:
+        if self._warns is not None:
+            expect(self._conn.pgconn, self._warns, count)
 
     def _set_results(self, results: list[Any]) -> None:
         if self._cursor is not None:
@@ -153,8 +162,8 @@ class _Own(_Witness):
     def _check_command(self, result: Any) -> None:
         if result.status != _ABORTED:
             super()._check_command(result)
-        elif self._warns:
-            expect(self._conn.pgconn, -1)
+        else:
+            self._expect(-1)
 
 
 def segment(conn: Any) -> bool | None:
@@ -193,12 +202,12 @@ def statement(conn: Any, plan: Plan, gen: Gen, text: str | None = None) -> Gen:
     watched.edited = (text, plan.edits) if text is not None and plan.edits else None
     watched.ends = ends_transaction(plan.reading)
     in_block = plan.draft.in_block
-    watched.warns = not in_block and plan.becomes_local
+    watched.warns = _SET_LOCAL if plan.becomes_local and not in_block else None
     late = {} if in_block else _late_modes(watched, plan, text)
     try:
         result = yield from gen
     finally:
-        watched.edited, watched.ends, watched.warns = None, False, False
+        watched.edited, watched.ends, watched.warns = None, False, None
     _queue_after(conn, plan, in_block=in_block)
     _queue_modes(conn, late)
     watched.is_fresh = ends_transaction(plan.reading) and not in_block
@@ -277,7 +286,7 @@ def _late_modes(watched: Watched, plan: Plan, text: str | None) -> Mapping[str, 
 
 def _queue_modes(conn: Any, modes: Mapping[str, str]) -> None:
     if modes:
-        _queue(conn, f"SET TRANSACTION {' '.join(modes.values())}", warns=True)
+        _queue(conn, f"SET TRANSACTION {' '.join(modes.values())}", warns=_SET_TRANSACTION)
 
 
 def _are_blocks(conn: Any) -> bool:
@@ -286,11 +295,11 @@ def _are_blocks(conn: Any) -> bool:
 
 def _queue_after(conn: Any, plan: Plan, *, in_block: bool) -> None:
     for text in local_statements(plan.after.steps) if plan.after else ():
-        _queue(conn, text, warns=not in_block)
+        _queue(conn, text, warns=None if in_block else _SET_LOCAL)
 
 
-def _queue(conn: Any, text: str, *, warns: bool = False) -> None:
+def _queue(conn: Any, text: str, *, warns: str | None = None) -> None:
     pgconn = conn.pgconn
     sending = partial(pgconn.send_query_params, text.encode(pgconn._encoding), None)
     conn._pipeline.command_queue.append(sending)
-    _watched(conn).append_own(warns=warns)
+    _watched(conn).append_own(warns)
