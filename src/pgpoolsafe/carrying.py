@@ -9,12 +9,13 @@ a text of several statements it is written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .effects import Bound, Control, Edit, Effect, Part, Statement, Verb
 from .session.books import Books
+from .session.keys import is_true, param
 from .session.settings import NOTHING, Carried
 from .sql.manners import Manner, manner
 from .sql.putting import local_statements
@@ -62,7 +63,13 @@ class Carrying:
     @property
     def _given(self) -> Carried:
         """What it has to be given; the rest the session has itself, where nobody shares it."""
-        return self.frame if self.only_books else self.now
+        return self.frame.unless_set(self.draft.settings) if self.only_books else self.now
+
+    @property
+    def put_in_force(self) -> Collection[str]:
+        """The settings that each transaction begins with, whoever else keeps them."""
+        own = self.draft.settings
+        return {*own.given, *own.values, *self.frame.values}
 
     # transactions
 
@@ -241,25 +248,6 @@ def _is_null(effect: Effect, params: Any) -> bool:
     """Whether set_config() gets a parameter that is None."""
     given = effect.value if effect.function and params is not None else None
     return isinstance(given, Bound) and param(given, params) is None
-
-
-# The prefixes that PostgreSQL's boolean input takes for true (boolin, parse_bool).
-_TRUE = frozenset({"t", "tr", "tru", "true", "y", "ye", "yes", "on", "1"})
-
-
-def is_true(value: Any) -> bool:
-    """A parameter as PostgreSQL's boolean input reads it; anything odd is not true."""
-    return value is True or (isinstance(value, str) and value.strip().lower() in _TRUE)
-
-
-def param(bound: Bound, params: Any) -> Any:
-    """The parameter at a placeholder; None where there is none (the server will say so)."""
-    if isinstance(params, Mapping):
-        return params.get(bound.param)
-    at = bound.param
-    if isinstance(params, Sequence) and isinstance(at, int) and at < len(params):
-        return params[at]
-    return None
 
 
 def _value(part: Part | None, params: Any) -> str | None:

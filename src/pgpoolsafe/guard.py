@@ -142,8 +142,15 @@ class Guard:
     @property
     def in_force(self) -> Carried:
         """What a transaction that begins now has to be given."""
-        own = self.books.settings if self.carries_for_real else NOTHING
-        return own.over(self.frame) if self.has_blocks else own
+        own = self.books.settings
+        if self.carries_for_real:
+            return own.over(self.frame) if self.has_blocks else own
+        return self.frame.unless_set(own) if self.has_blocks else NOTHING
+
+    def forget_noted(self) -> None:
+        """No block is open, so what a session of the client's own has set need not be known."""
+        if not self.carries:
+            self.books.settings = self.books.settled = NOTHING
 
     def give(self, settings: Mapping[str, str]) -> None:
         """The settings of the start-up options that did not arrive: what RESET goes back to."""

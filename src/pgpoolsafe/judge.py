@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .carrying import Carrying, is_true, param
+from .carrying import Carrying
 from .effects import (
     Bound,
     Control,
@@ -32,6 +32,7 @@ from .rules.findings import Finding, Location, caller, shorten
 from .rules.policy import Policy
 from .rules.subjects import setting_name, subject
 from .session.books import SURVIVES_ROLLBACK, Books, Key
+from .session.keys import first_of, is_true, key_of, param, text_of
 from .sql.assignments import OF_LATER_TRANSACTIONS
 from .sql.drawing import draws_for_itself, may_draw
 from .sql.edits import apply
@@ -110,6 +111,7 @@ class Trial:
         if self.carrying is not None and not self.carrying.statement(statement):
             self._not_carried(statement)
         if not self.judges:
+            self._note(statement)
             return
         in_transaction = self.draft.in_block or not is_last
         for effect in statement.effects:
@@ -189,13 +191,22 @@ class Trial:
 
     # effects
 
+    def _note(self, statement: Statement) -> None:
+        """What a session of the client's own sets counts over a block around it."""
+        if self.carrying is None:
+            return
+        for effect in statement.effects:
+            if effect.kind in _SETTINGS and not self._is_transactional(effect):
+                name = first_of(key_of(effect, self.params))
+                self.carrying.takes(effect, name, self.params, editable=False)
+
     def _effect(self, effect: Effect, statement: Statement, in_transaction: bool) -> None:
         if self._is_transactional(effect):
             self._local(effect, statement, in_transaction)
             return
         key = key_of(effect, self.params)
-        is_safe = self.pooler.answer(effect.kind, _first(key)).safe
-        if is_safe and _first(key) not in self.pooler.shown:
+        is_safe = self.pooler.answer(effect.kind, first_of(key)).safe
+        if is_safe and not self._is_ours(first_of(key)):
             return
         if self._carries(effect, key) or is_safe:
             return
@@ -216,7 +227,12 @@ class Trial:
         if effect.function is None and not in_transaction:
             self._now(RULES["set-local-outside-transaction"], effect, statement)
         if self.carrying is not None and effect.verb is Verb.RELEASE:
-            self.carrying.resets_locally(_first(key_of(effect, self.params)))
+            self.carrying.resets_locally(first_of(key_of(effect, self.params)))
+
+    def _is_ours(self, name: str | None) -> bool:
+        """Whether a setting that the pooler keeps for its client is carried all the same."""
+        put = self.carrying is not None and name in self.carrying.put_in_force
+        return put or name in self.pooler.shown
 
     def _carries(self, effect: Effect, key: Key) -> bool:
         """Whether the setting is carried from now on, so that nothing outlives anything."""
@@ -229,7 +245,7 @@ class Trial:
             return False
         if self._is_allowed(rule):
             return False
-        taken = carrying.takes(effect, _first(key), self.params, editable=self.editable)
+        taken = carrying.takes(effect, first_of(key), self.params, editable=self.editable)
         if taken and effect.verb is Verb.RELEASE:
             self.draft.release(key)  # what could not be carried before is undone as well
         return taken
@@ -252,7 +268,7 @@ class Trial:
         if effect.scope_param is not None and is_true(param(effect.scope_param, self.params)):
             return True
         if effect.kind is EffectKind.SETTING and effect.key and isinstance(effect.key[0], Bound):
-            return _text(effect.key[0], self.params).lower() in _OF_THE_TRANSACTION
+            return text_of(effect.key[0], self.params).lower() in _OF_THE_TRANSACTION
         return effect.scope is Scope.TRANSACTION
 
     def _rewrite(self, effect: Effect, statement: Statement, in_transaction: bool) -> bool:
@@ -269,7 +285,7 @@ class Trial:
         if not lasts and (level is Level.REWRITE or not effect.function):
             return False
         # In this transaction a local form would do nothing; a bound name is known only here.
-        if _first(key_of(effect, self.params)) in OF_LATER_TRANSACTIONS:
+        if first_of(key_of(effect, self.params)) in OF_LATER_TRANSACTIONS:
             return False
         self.edits.extend(effect.edits)
         found = self._finding(rule, effect, statement, level)
@@ -351,7 +367,7 @@ class Trial:
         """Whether this very transaction made what the statement counts on."""
         if effect.kind is EffectKind.SEQUENCE:
             text = self.text[statement.start : statement.end]
-            return self.draft.drawn or draws_for_itself(text, effect.function or "", _first(key))
+            return self.draft.drawn or draws_for_itself(text, effect.function or "", first_of(key))
         if effect.kind is EffectKind.HELD_CURSOR:  # the others end with their transaction
             return key not in self.draft.kept
         return self.draft.holds(key)
@@ -429,19 +445,3 @@ def _what(rule: Rule, effect: Effect | None) -> str:
 def temporary_relations(books: Page) -> frozenset[str]:
     """The names of the temporary relations that earlier transactions left."""
     return frozenset(key[1][0] for key in books.kept if key[0] is EffectKind.TEMP_OBJECT)
-
-
-def key_of(effect: Effect, params: Any) -> Key:
-    """Under what the books keep an effect; placeholders are replaced by their parameters."""
-    parts = tuple(_text(part, params) for part in effect.key)
-    if effect.kind in _SETTINGS:
-        parts = tuple(part.lower() for part in parts)
-    return effect.kind, parts, effect.shared
-
-
-def _first(key: Key) -> str | None:
-    return key[1][0] if key[1] else None
-
-
-def _text(part: str | Bound, params: Any) -> str:
-    return part if isinstance(part, str) else str(param(part, params))

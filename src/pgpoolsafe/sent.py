@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .effects import Effect, EffectKind, Reading, Scope, Verb
-from .judge import key_of
 from .rules.allowing import allowed_now
 from .rules.findings import Location, shorten
 from .rules.policy import Policy
+from .session.keys import key_of
 
 K = EffectKind
 

@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "plan": ("judge", "rules", "session"),
     "guard": ("carrying", "judge", "plan", "poolers", "rules", "session", "sql"),
     "check": ("guard", "judge", "poolers", "rules", "session", "sql"),
-    "sent": ("judge", "rules"),
+    "sent": ("rules", "session"),
     "blame": ("guard", "poolers", "rules", "sent", "session"),
     "drivers": ("blame", "sent", "guard", "plan", "poolers", "rules", "session", "sql"),
     "installation": ("drivers", "guard", "poolers", "rules"),

@@ -89,6 +89,8 @@ class Seat:
         self.guard.block = merged(self.blocks)
         has_blocks = any(owner.open_blocks for owner in self.owners)
         self.guard.around = self._around if has_blocks else None
+        if not self.guard.has_blocks:
+            self.guard.forget_noted()
         if not (self.met and self.guard.policy.checks_residue) or self._leads_elsewhere:
             self.watch = None
         elif self.watch is None:

@@ -57,6 +57,8 @@ class Seat:
         self.guard.block = merged(self.blocks)
         has_blocks = any(owner.open_blocks for owner in self.owners)
         self.guard.around = self._around if has_blocks else None
+        if not self.guard.has_blocks:
+            self.guard.forget_noted()
         if not self.guard.attends:
             self.known = _nothing_to_do
         elif not self.met or self.judges_begin:

@@ -121,6 +121,16 @@ class Carried:
             identity, serial = frame.identity, frame.identity_serial
         return Carried(values, self.given, identity, serial)
 
+    def unless_set(self, own: Carried) -> Carried:
+        """These settings of a block, without those that the session has set since."""
+        values = {
+            name: entry
+            for name, entry in self.values.items()
+            if name not in own.values or own.values[name].serial < entry.serial
+        }
+        identity = self.identity if self.identity_serial > own.identity_serial else LOGIN
+        return replace(self, values=values, identity=identity)
+
     # what puts it in force
 
     @property

@@ -1,0 +1,80 @@
+"""A SET counts over the block, or the start-up options, that had set the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+import pgpoolsafe
+from tests.servers import PgBouncer, Postgres
+
+# One that PgBouncer keeps for its client, and one that it does not.
+NAMES = {"timezone": ("Asia/Tokyo", "Europe/Vienna"), "work_mem": ("9MB", "7MB")}
+OPTIONS = " ".join(f"-c {name}={given}" for name, (given, _) in NAMES.items())
+DOORS = ["direct", "pooled"]
+
+
+@pytest.fixture
+def doors(postgres: Postgres, pgbouncer: PgBouncer) -> dict[str, Any]:
+    return {"direct": postgres, "pooled": pgbouncer}
+
+
+def shown(conn: psycopg.Connection[Any], name: str) -> str:
+    """As the next transaction has it."""
+    row = conn.execute(f"SELECT current_setting('{name}')").fetchone()
+    conn.commit()
+    assert row is not None
+    return str(row[0])
+
+
+def said(conn: psycopg.Connection[Any], text: str) -> None:
+    conn.execute(text)
+    conn.commit()
+
+
+@pytest.mark.parametrize("mode", ["warn", "strict"])
+@pytest.mark.parametrize("autocommit", [False, True], ids=["transaction", "autocommit"])
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_set_counts_over_the_block_around_it(
+    name: str, door: str, autocommit: bool, mode: Any, doors: dict[str, Any]
+) -> None:
+    of_block, own = NAMES[name]
+    with psycopg.connect(doors[door].dsn(), autocommit=autocommit) as conn:
+        before = shown(conn, name)
+        with pgpoolsafe.install(conn, settings="carry", mode=mode):
+            with pgpoolsafe.settings(conn, **{name: of_block}):
+                assert shown(conn, name) == of_block
+                said(conn, f"SET {name} = '{own}'")
+                assert shown(conn, name) == own
+                conn.execute(f"SET {name} = '{before}'")
+                conn.rollback()
+                assert shown(conn, name) == (before if autocommit else own)
+                with pgpoolsafe.settings(conn, **{name: of_block}):
+                    assert shown(conn, name) == of_block
+                said(conn, f"SET {name} = '{own}'")
+            assert shown(conn, name) == own
+            said(conn, f"RESET {name}")
+            assert shown(conn, name) == before
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_set_counts_over_the_options_and_reset_goes_back_to_them(
+    name: str, doors: dict[str, Any]
+) -> None:
+    of_options, own = NAMES[name]
+    for door, pooler in doors.items():
+        how: Any = "carry" if door == "pooled" else "leave"
+        with pgpoolsafe.install(settings=how), psycopg.connect(pooler.dsn(options=OPTIONS)) as conn:
+            found = [shown(conn, name)]
+            for text in (f"SET {name} = '{own}'", f"RESET {name}", f"SET {name} = '{own}'"):
+                said(conn, text)
+                found.append(shown(conn, name))
+            conn.execute(f"RESET {name}")
+            conn.rollback()
+            found.append(shown(conn, name))
+            said(conn, "RESET ALL")
+            found.append(shown(conn, name))
+        assert found == [of_options, own, of_options, own, own, of_options], door
