@@ -172,8 +172,8 @@ class Trial:
             self.carrying.ends(statement, chain=control.chain, anew=anew)
 
     def _begin(self, statement: Statement, control: Control) -> None:
+        self.draft.number += not self.draft.in_block  # within one, it changes nothing
         self.draft.in_block = True
-        self.draft.number += 1
         if self.carrying is not None:
             self.carrying.begins(statement, control)
         if self.judges and self.pooler.mode is PoolMode.STATEMENT:

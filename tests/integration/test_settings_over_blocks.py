@@ -78,3 +78,32 @@ def test_a_set_counts_over_the_options_and_reset_goes_back_to_them(
             said(conn, "RESET ALL")
             found.append(shown(conn, name))
         assert found == [of_options, own, of_options, own, own, of_options], door
+
+
+@pytest.mark.parametrize("mode", ["warn", "strict"])
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_block_ends_in_the_middle_of_a_transaction(
+    name: str, door: str, mode: Any, doors: dict[str, Any]
+) -> None:
+    of_block, own = NAMES[name]
+    with (
+        psycopg.connect(doors[door].dsn()) as conn,
+        pgpoolsafe.install(conn, settings="carry", mode=mode),
+    ):
+        before = shown(conn, name)
+        with pgpoolsafe.settings(conn, **{name: of_block}):
+            conn.execute("SELECT 1")  # psycopg begins a transaction
+        assert shown(conn, name) == before
+        with pgpoolsafe.settings(conn, **{name: of_block}):
+            conn.execute(f"SET {name} = '{own}'")
+        conn.execute("SELECT 1")
+        row = conn.execute(f"SHOW {name}").fetchone()
+        assert row == (own,)
+        conn.commit()
+        assert shown(conn, name) == own
+        with pgpoolsafe.settings(conn, **{name: of_block}):
+            said(conn, f"SET {name} = '{before}'")
+            with pgpoolsafe.settings(conn, **{name: of_block}):
+                conn.execute("SELECT 1")
+            assert shown(conn, name) == before

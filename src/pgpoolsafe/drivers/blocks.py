@@ -35,10 +35,11 @@ class Connection:
     def leaving(self, block: Carried) -> Generator[str, Any, None]:
         """An open transaction is given back what it had, or what it would have had."""
         seat = _seat(self._conn)
+        own = seat.guard.books.settings
         seat.leave(block)
         former = self._former.pop(id(block), None)
         if self._is_open:
-            steps = _steps_back(seat, block, former)
+            steps = _steps_back(seat.guard, block, former, own)
             if steps:
                 yield local_query(steps)
 
@@ -109,23 +110,17 @@ def _seat(conn: Any) -> Any:
 
 
 def _steps_back(
-    seat: Any, block: Carried, former: Former | None
+    guard: Guard, block: Carried, former: Former | None, own: Carried
 ) -> tuple[tuple[str, str | None], ...]:
-    """What an open transaction is to have after the block.
+    """What an open transaction is to have after the block; what was SET inside it stays.
 
-    Where only the session would know (a direct connection, a transaction that began inside
-    the block) the settings stay to its end.
+    `own`: what the session has set, as far as it is known. Where only the server would know
+    (on a direct connection a SET before all blocks, if the transaction began inside) that is
+    taken to be what the connection was opened with.
     """
-    guard: Guard = seat.guard
-    after = dict(guard.in_force.steps)
     number, known = former or (-1, {})
-    is_same = number == guard.books.number
-    steps: list[tuple[str, str | None]] = []
-    for name, _ in block.steps:
-        if is_same and known.get(name) is not None:
-            steps.append((name, known[name]))
-        elif name in after:
-            steps.append((name, after[name]))
-        elif is_same or guard.carries_for_real:
-            steps.append((name, None))
-    return tuple(steps)
+    before = {**dict(own.steps), **dict(guard.in_force.steps)}
+    if number == guard.books.number:
+        before |= {name: value for name, value in known.items() if value is not None}
+    left = dict(block.unless_set(own).steps)
+    return tuple((name, before.get(name)) for name, _ in block.steps if name in left)
