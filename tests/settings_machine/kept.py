@@ -361,4 +361,18 @@ KEPT = (
         ),
         watches=False,
     ),
+    Program(
+        (
+            ("enter", "pipeline"),
+            ("many", "SELECT set_config('app.user_id', %s, %s)", (("m1", False), ("m2", True))),
+            (
+                "execute",
+                "plain",
+                "SELECT coalesce(current_setting(%s, true), '')",
+                ("app.user_id",),
+            ),
+            ("leave", ""),
+        ),
+        watches=False,
+    ),
 )

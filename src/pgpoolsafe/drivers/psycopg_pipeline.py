@@ -198,7 +198,8 @@ def statement(conn: Any, plan: Plan, gen: Gen, text: str | None = None) -> Gen:
     watched = _watched(conn)
     if plan.before is not None:
         _queue_before(watched, plan.before)
-        watched.in_force = True
+    # What is set from here on is local to the transaction, and so in force in it.
+    watched.in_force |= plan.before is not None or not watched.seat.guard.in_force
     watched.edited = (text, plan.edits) if text is not None and plan.edits else None
     watched.ends = ends_transaction(plan.reading)
     in_block = plan.draft.in_block
