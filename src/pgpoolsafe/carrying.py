@@ -174,7 +174,7 @@ class Carrying:
         if _is_null(effect, params):  # set_config(name, NULL, …)
             return self._drops(effect, name)
         value = _value(effect.value, params)
-        if value is None and not self.only_books:
+        if (value is None or _is_part(name, value)) and not self.only_books:
             if not (self.is_single and self.can_ask):
                 return False
             self.ask = (*self.ask, name)
@@ -197,6 +197,8 @@ class Carrying:
             name = _value(effect.key[0], params)
             value = _value(effect.value, params)
             if not name or (value is None and not _is_null(effect, params)):
+                return False
+            if value is not None and _is_part(name, value):
                 return False
             name = name.lower()
             settings = settings.drop(name) if value is None else settings.put(name, value)
@@ -248,6 +250,11 @@ def _is_null(effect: Effect, params: Any) -> bool:
     """Whether set_config() gets a parameter that is None."""
     given = effect.value if effect.function and params is not None else None
     return isinstance(given, Bound) and param(given, params) is None
+
+
+def _is_part(name: str, value: str) -> bool:
+    """Whether what a setting was before is a part of what it will be (check_datestyle)."""
+    return name.lower() == "datestyle" and "," not in value
 
 
 def _value(part: Part | None, params: Any) -> str | None:

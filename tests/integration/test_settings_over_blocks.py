@@ -107,3 +107,21 @@ def test_a_block_ends_in_the_middle_of_a_transaction(
             with pgpoolsafe.settings(conn, **{name: of_block}):
                 conn.execute("SELECT 1")
             assert shown(conn, name) == before
+
+
+@pytest.mark.parametrize("autocommit", [False, True], ids=["transaction", "autocommit"])
+@pytest.mark.parametrize(
+    "text", ["SET datestyle TO 'SQL'", "SELECT set_config('DateStyle', 'SQL', false)"]
+)
+def test_a_part_of_datestyle_keeps_the_other_part(
+    text: str, autocommit: bool, pgbouncer: PgBouncer
+) -> None:
+    with (
+        pgpoolsafe.install(settings="carry"),
+        psycopg.connect(
+            pgbouncer.dsn(options="-c DateStyle=German"), autocommit=autocommit
+        ) as conn,
+    ):
+        assert shown(conn, "datestyle") == "German, DMY"
+        said(conn, text)
+        assert [shown(conn, "datestyle") for _ in range(3)] == ["SQL, DMY"] * 3
