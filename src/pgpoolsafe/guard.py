@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .carrying import Carrying
-from .effects import PLAIN, ControlVerb, EffectKind, Reading, Verb
+from .effects import PLAIN, ControlVerb, Edit, EffectKind, Reading, Verb
 from .judge import Page, Trial, temporary_relations
 from .plan import Plan
 from .poolers.answers import Pooler, PoolMode
@@ -277,8 +277,8 @@ class Guard:
         carrying.only_books = not self.carries_for_real
         return carrying
 
-    def preview(self, text: str, reading: Reading, *, in_block: bool) -> str | None:
-        """The text that `plan` would have sent instead, whatever the parameters, or None.
+    def preview(self, text: str, reading: Reading, *, in_block: bool) -> tuple[Edit, ...]:
+        """The edits that `plan` would make, whatever the parameters.
 
         For a driver that prepares a statement before it runs it. Nobody is told anything.
         """
@@ -290,11 +290,10 @@ class Guard:
             carrying.in_force = carrying.can_ask = in_block
         try:
             trial.run()
-            edits = [*trial.edits, *(carrying.insertions if carrying is not None else ())]
-            return apply(text, edits) if edits else None
+            return (*trial.edits, *(carrying.insertions if carrying is not None else ()))
         except Exception:  # noqa: BLE001  # logged, and raised again in strict mode
             self.own_failure()
-            return None
+            return ()
 
     @property
     def known(self) -> Callable[[str], Reading | None]:

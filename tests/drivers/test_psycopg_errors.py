@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import pgpoolsafe
-from pgpoolsafe.drivers.psycopg_errors import pointer
+from pgpoolsafe.drivers.positions import pointer
 from tests.servers import Postgres
 
 Conn = psycopg.Connection[Any]

@@ -19,6 +19,7 @@ from asyncpg.exceptions import PostgresError
 from ..effects import PLAIN
 from ..errors import ConfigurationError
 from ..session.settings import NOTHING
+from .asyncpg_errors import show_own_text
 from .asyncpg_settings import bracketed, with_settings
 from .asyncpg_statements import Statements, named_again
 from .asyncpg_wire import Own, Wire, asked
@@ -286,7 +287,12 @@ async def _judged(
             return await asked(protocol, order.sql)
         if isinstance(order, End):
             return await _end(protocol, own, order.text)
-        return await send(text if order.text is None else order.text, order)
+        body = text if order.text is None else order.text
+        try:
+            return await send(body, order)
+        except PostgresError as error:
+            show_own_text(error, text, body, order)
+            raise
 
     wire = Wire(protocol, own)
     if text == conn._reset_query:  # what a pool sends when a connection comes back to it

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from asyncpg.exceptions import PostgresError
+
+from ..effects import Edit
+from ..sql.edits import apply
+from .asyncpg_errors import show_own_text
 from .seat import Seat
+from .wire import Send
 
 _MOST = 256
 """So many edited statements are known by what they were made of."""
@@ -53,13 +59,18 @@ class Statements:
         options: dict[str, Any],
     ) -> Any:
         """Prepare what is going to be sent for a text; it is judged when it is run."""
-        edited = _preview(protocol, seat, text)
-        if edited is not None:
-            self._remember(edited, text)
+        edits = _preview(protocol, seat, text)
+        sent = apply(text, edits) if edits else text
+        if edits:
+            self._remember(sent, text)
         name = "" if self.is_off else name
-        state = await protocol._pgpoolsafe_base.prepare(
-            protocol, name, text if edited is None else edited, timeout, **options
-        )
+        try:
+            state = await protocol._pgpoolsafe_base.prepare(
+                protocol, name, sent, timeout, **options
+            )
+        except PostgresError as error:
+            show_own_text(error, text, sent, Send(edits=edits))
+            raise
         if self.is_off:
             state.mark_unprepared()
             self._fresh = state
@@ -87,11 +98,11 @@ class Statements:
         return fresh
 
 
-def _preview(protocol: Any, seat: Seat, text: str) -> str | None:
-    """The text that would be sent instead, if it were run now."""
+def _preview(protocol: Any, seat: Seat, text: str) -> tuple[Edit, ...]:
+    """The edits that would be made to the text, if it were run now."""
     guard = seat.guard
     if not guard.watching or guard.read(text).plain:
-        return None
+        return ()
     return guard.preview(text, guard.read(text), in_block=bool(protocol.is_in_transaction()))
 
 

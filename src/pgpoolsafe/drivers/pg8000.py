@@ -24,6 +24,7 @@ from . import pg8000_names as names
 from . import pg8000_sending as sending
 from .fitting import Fitting
 from .pg8000_begin import BEGIN, Characteristics
+from .positions import Sent
 from .seat import ATTRIBUTE, RETIRED, Seat
 from .steps import statement
 from .wire import AS_IT_IS, Ask, End, Order, Send, run
@@ -251,7 +252,13 @@ def _judged(
         if isinstance(order, End):
             return sending.end(conn, order.text)
         _begin(conn, seat, order.begin.whole if order.begin else None)
-        return send(text if order.text is None else order.text, order)
+        with_lead = params is None or bool(order.after)
+        sent = Sent(text, order.edits, len(order.lead) if with_lead else 0)
+        try:
+            return send(text if order.text is None else order.text, order)
+        except DatabaseError as error:
+            sending.show_own_text(error, sent)
+            raise
 
     masked = sys.exc_info()[1] is not None
     wire = _Wire(conn, seat.own)

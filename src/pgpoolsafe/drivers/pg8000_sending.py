@@ -10,6 +10,7 @@ from pg8000.exceptions import DatabaseError
 
 from ..session.settings import Carried
 from ..sql.putting import local_statements
+from .positions import Sent
 from .wire import Send
 
 
@@ -102,6 +103,15 @@ def _send_statement(conn: Any, text: str, oids: Any, params: Any) -> None:
     conn.send_BIND(core.NULL_BYTE, params)
     conn.send_EXECUTE()
     core._write(conn._sock, core.SYNC_MSG)
+
+
+def show_own_text(error: DatabaseError, sent: Sent) -> None:
+    """Let an error name its place in the user's text; one without a place stays as it is."""
+    fields = error.args[0] if error.args else None
+    if isinstance(fields, dict) and "P" in fields:
+        place = sent.place(int(fields["P"]))
+        fields["P"] = str(place.position)
+        fields["M"] = place.worded(fields["M"])
 
 
 def begin(conn: Any, text: str) -> None:

@@ -16,6 +16,7 @@ from psycopg2 import extensions, sql
 
 from ..sql.putting import local_statements
 from . import psycopg2_session as session
+from .psycopg2_shown import Wrapped, encoding_of
 from .psycopg2_wire import Wire
 from .seat import ATTRIBUTE, RETIRED, Seat
 from .steps import opening, statement
@@ -94,11 +95,16 @@ def judged(
         if not (head or order.after or order.text is not None):
             return send(query)
         body = text[len(prefix) :] if order.text is None else order.text[len(prefix) :]
+        is_merged = params is not None or bool(batch)
         if not merges or (batch and order.begin is not None):
             _first(conn, head)
-            return send(query if order.text is None else _like(conn, query, body))
-        whole = session.merged(head, body, order.after, doubled=params is not None or bool(batch))
-        return send(_like(conn, query, whole))
+            whole = query if order.text is None else _like(conn, query, body)
+            lead = tail = ""
+        else:
+            lead, body, tail = session.sides(head, body, order.after)
+            whole = _like(conn, query, session.merged(lead, body, tail, doubled=is_merged))
+        wrapped = Wrapped(prefix + text, order.edits, lead, tail, is_merged)
+        return wrapped.send(cursor, lambda: send(whole))
 
     with seat.lock:
         steps = statement(
@@ -137,7 +143,7 @@ def text_of(conn: Any, query: Any) -> str | None:
     if isinstance(query, str):
         return query
     if isinstance(query, bytes):
-        return query.decode(_encoding(conn), "surrogateescape")
+        return query.decode(encoding_of(conn), "surrogateescape")
     return query.as_string(conn) if isinstance(query, sql.Composable) else None
 
 
@@ -152,8 +158,4 @@ def values_in(conn: Any, query: Any) -> tuple[str, ...]:
 
 def _like(conn: Any, query: Any, text: str) -> Any:
     """A text in the type of the user's query."""
-    return text.encode(_encoding(conn), "surrogateescape") if isinstance(query, bytes) else text
-
-
-def _encoding(conn: Any) -> str:
-    return str(extensions.encodings.get(conn.encoding, "utf-8"))
+    return text.encode(encoding_of(conn), "surrogateescape") if isinstance(query, bytes) else text

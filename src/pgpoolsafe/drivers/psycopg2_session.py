@@ -146,14 +146,17 @@ def begin_of(conn: Any) -> str:
     return " ".join(words)
 
 
-def merged(head: Sequence[str], text: str, after: Carried, *, doubled: bool) -> str:
-    """Settings and a text as one; `doubled`: psycopg2 will take %% for %."""
-    tail = local_statements(after.steps)
-    body = text.rstrip().rstrip(";") if tail else text
-    ours = [
-        [part.replace("%", "%%") if doubled else part for part in side] for side in (head, tail)
-    ]
-    return "; ".join([*ours[0], body, *ours[1]])
+def sides(head: Sequence[str], text: str, after: Carried) -> tuple[str, str, str]:
+    """What stands before a text that goes along with settings, the text, and what follows it."""
+    tail = "".join(f"; {one}" for one in local_statements(after.steps))
+    return "".join(f"{one}; " for one in head), text.rstrip().rstrip(";") if tail else text, tail
+
+
+def merged(lead: str, text: str, tail: str, *, doubled: bool) -> str:
+    """The three as one; `doubled`: psycopg2 will take %% for %."""
+    if doubled:
+        lead, tail = (side.replace("%", "%%") for side in (lead, tail))
+    return lead + text + tail
 
 
 # our own messages

@@ -146,6 +146,7 @@ def _order(plan: Plan, begin: Begin | None) -> Send:
         after=plan.after or NOTHING,
         alone=plan.before is not None and not plan.before and plan.text is not None,
         begin=begin,
+        edits=plan.edits,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..effects import Edit
 from ..poolers.probe import Greeting
 from ..session.settings import NOTHING, Carried
 from ..sql.putting import local_statements
@@ -36,6 +37,7 @@ class Send:
     Settings may go with it, in the message that carries it: `before`, in its own transaction
     and in force for it; `after`, behind a BEGIN. `alone`: it has no effect by itself (SET
     LOCAL), so that something has to stand before it. `begin`: the driver's BEGIN goes first.
+    `edits`: what made the text of the user's.
     """
 
     text: str | None = None
@@ -43,6 +45,7 @@ class Send:
     after: Carried = NOTHING
     alone: bool = False
     begin: Begin | None = None
+    edits: tuple[Edit, ...] = ()
 
     @property
     def travels(self) -> bool:
@@ -57,11 +60,16 @@ class Send:
         head = (*first, *local_statements(self.before.steps))
         return head or (("SELECT WHERE false",) if self.alone else ())
 
+    @property
+    def lead(self) -> str:
+        """The same, up to where the text begins."""
+        return "".join(f"{one}; " for one in self.head)
+
     def around(self, text: str) -> str:
         """The text with all that goes along, as one simple Query."""
         tail = local_statements(self.after.steps)
         body = text.rstrip().rstrip(";") if tail else text
-        return "; ".join([*self.head, body, *tail])
+        return self.lead + "; ".join([body, *tail])
 
 
 @dataclass(frozen=True, slots=True)
