@@ -36,7 +36,7 @@ def main() -> int:
             print(f"\n{name}: {missing}", file=sys.stderr)
             failed = True
             continue
-        with Stage() as stage:
+        with Stage(limited=SUITES[name].limited) as stage:
             runner = Runner(SUITES[name], folder, stage)
             failed |= _suite(runner, options.place or PLACES, record=options.record)
     return int(failed)

@@ -21,6 +21,17 @@ SETTINGS: dict[str, Any] = {
 EXTENSIONS = ("hstore", "citext")
 SCHEMAS = ("test_schema", "test_schema_2")
 
+LIMITS: dict[str, Any] = {
+    "lock_timeout": "3s",
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "20s",
+}
+"""What ends a statement that waits for a lock which a lost session holds. It waits inside the
+driver, where no time limit of pytest's reaches it."""
+
+QUEUE_SECONDS = 20
+"""The same for a client that waits for a server connection."""
+
 POOL_SIZE = 10
 """Enough for the tests that hold several transactions open, and always handed out in turn."""
 
@@ -33,9 +44,13 @@ protocol-level prepared statements of a client along."""
 
 
 class Stage:
-    """The servers, started when they are asked for. A context manager; raises ServerMissing."""
+    """The servers, started when they are asked for. A context manager; raises ServerMissing.
 
-    def __init__(self) -> None:
+    `limited`: nothing waits for long on them, with a pooler and without.
+    """
+
+    def __init__(self, *, limited: bool = False) -> None:
+        self.limited = limited
         self._stack = ExitStack()
         self._postgres: Postgres | None = None
 
@@ -50,14 +65,15 @@ class Stage:
         postgres = self._fresh()
         if place == "direct":
             return postgres
-        pgbouncer = self._stack.enter_context(_pgbouncer(postgres, place))
+        pgbouncer = self._stack.enter_context(self._pgbouncer(postgres, place))
         pgbouncer.warm(USER)
         return pgbouncer
 
     def _fresh(self) -> Postgres:
         """Each run has a server of its own: what one leaves behind no other meets."""
         self._stack.close()
-        postgres = self._stack.enter_context(Postgres(**SETTINGS))
+        limits = LIMITS if self.limited else {}
+        postgres = self._stack.enter_context(Postgres(**SETTINGS, **limits))
         with postgres.connect("postgres", "postgres", autocommit=True) as admin:
             admin.execute(f"CREATE DATABASE {DATABASE}")
         with postgres.connect("postgres", DATABASE, autocommit=True) as owner:
@@ -67,20 +83,21 @@ class Stage:
                 owner.execute(f"CREATE SCHEMA {schema}")
         return postgres
 
-
-def _pgbouncer(postgres: Postgres, place: str) -> PgBouncer:
-    limit = TRACKED if place == "tracked" else 0
-    own = PgBouncer(postgres, databases=(DATABASE,), pool_size=POOL_SIZE)
-    if not limit or own.version >= TRACKS_PREPARED:
-        own.max_prepared_statements = limit
-        return own
-    # Debian 12 has one that is too old; the lab has a newer one.
-    own.close()
-    return PgBouncer(
-        postgres,
-        databases=(DATABASE,),
-        pool_size=POOL_SIZE,
-        max_prepared_statements=limit,
-        program=Path("/usr/sbin/pgbouncer"),
-        place=release("forky"),
-    )
+    def _pgbouncer(self, postgres: Postgres, place: str) -> PgBouncer:
+        limit = TRACKED if place == "tracked" else 0
+        options: dict[str, Any] = {"databases": (DATABASE,), "pool_size": POOL_SIZE}
+        if self.limited:
+            options["query_wait_timeout"] = QUEUE_SECONDS
+        own = PgBouncer(postgres, **options)
+        if not limit or own.version >= TRACKS_PREPARED:
+            own.max_prepared_statements = limit
+            return own
+        # Debian 12 has one that is too old; the lab has a newer one.
+        own.close()
+        return PgBouncer(
+            postgres,
+            **options,
+            max_prepared_statements=limit,
+            program=Path("/usr/sbin/pgbouncer"),
+            place=release("forky"),
+        )

@@ -24,7 +24,8 @@ class Suite:
     `source`: the row of `sources.SOURCES` that has it; `tests`: what pytest is given;
     `addresses`: the options that carry the address, a template of `dsn` and `port`;
     `deselected`: tests that have nothing to do with a server, or cannot run twice alike;
-    `usual`: whether it is run when nothing is named; `driver`: the module that is guarded.
+    `usual`: whether it is run when nothing is named; `driver`: the module that is guarded;
+    `limited`: a test that fails may leave a lock behind, for which the next would wait forever.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Suite:
     deselected: tuple[str, ...] = ()
     usual: bool = True
     driver: str = "psycopg"
+    limited: bool = False
 
     def command(self, server: Postgres | PgBouncer, more: tuple[str, ...]) -> list[str]:
         """The command that runs the suite, or the tests of it that `more` names."""
@@ -74,6 +76,7 @@ def _sqlalchemy(dialect: str, *tests: str, driver: str = "psycopg", usual: bool 
         tests=tests,
         driver=driver,
         usual=usual,
+        limited=True,
         options=(f"--dburi=postgresql+{dialect}://{USER}@{{host}}:{{port}}/{DATABASE}",),
     )
 
