@@ -69,7 +69,7 @@ def connect(make: Callable[[dict[str, Any]], Any], params: dict[str, Any], guard
     `make` takes the parameters of `psycopg.connect`, and `guard` is the installation.
     """
     from pgpoolsafe.drivers import psycopg
-    from pgpoolsafe.drivers.psycopg_connecting import connect_by
+    from pgpoolsafe.drivers.connecting import connect_by
 
     place = tuple(str(params.get(name, "")) for name in ("service", "host", "hostaddr", "port"))
     refused = guard.refused_options.setdefault(place, set())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 from asyncpg.exceptions import InterfaceError, PostgresError
@@ -79,6 +80,13 @@ class Wire:
             dialled_port=address[1] if is_tcp else None,
             can_close_prepared=False,
         )
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        conn: Any = self._own.conn()
+        asked = conn._params.server_settings or {}
+        # Of this one poolers take care, each in its way.
+        return {n.lower(): value for n, value in asked.items() if n != "application_name"}
 
     def met(self, seat: Seat) -> None:
         guard = seat.guard

@@ -7,7 +7,7 @@ too, changes nothing global, and is undone by assigning the class back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import ConfigurationError
@@ -93,10 +93,13 @@ class Fitting:
         seat: Seat | None = getattr(self.carrier(conn), ATTRIBUTE, None)
         return seat
 
-    def attach(self, conn: Any, owner: Any) -> None:
+    def attach(
+        self, conn: Any, owner: Any, *, refused_options: Mapping[str, str] | None = None
+    ) -> None:
         """Guard a connection for an installation; harmless if that one guards it already.
 
         `owner` gives `policy`, `reporter` and `override` (see `install.Installation`).
+        `refused_options`: the settings that it had to be opened without.
         Raises ConfigurationError for a connection that cannot be guarded.
         """
         seat = self.seat_of(conn)
@@ -104,6 +107,7 @@ class Fitting:
             return
         if seat is None:
             seat = self._seated(conn, owner)
+        seat.refused_options.update(refused_options or {})
         owner.guards(conn)
         seat.owners.append(owner)
         self._obey(conn, seat)

@@ -8,7 +8,7 @@ for has been judged, so that a refusal leaves no transaction open.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pg8000 import core
@@ -113,6 +113,10 @@ class _Wire:
             dialled_port=self._own.endpoint.port or None,
             can_close_prepared=False,
         )
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        return {}  # pg8000 forgets it
 
     def met(self, seat: Seat) -> None:
         """A statement is parsed and run in transactions of their own, unless it goes at once."""

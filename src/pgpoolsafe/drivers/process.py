@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -21,9 +20,6 @@ from .importing import Imports
 from .kinds import GUARDED, fitting
 
 logger = logging.getLogger("pgpoolsafe")
-
-Guard = Callable[[Any], None]
-"""Guards a connection that was just opened."""
 
 
 class Process:
@@ -135,7 +131,7 @@ def _is_installed(name: str) -> bool:
 def _seam(process: Process, driver: str) -> Seam:
     if driver == "psycopg":
         return _psycopg(process)
-    return _MAKERS[driver](partial(process.guard, driver))
+    return _MAKERS[driver](process)
 
 
 def _psycopg(process: Process) -> Seam:
@@ -163,17 +159,25 @@ def _psycopg(process: Process) -> Seam:
     return Seam("psycopg", BaseConnection, "_connect_gen", make)
 
 
-def _psycopg2(guard: Guard) -> Seam:
+def _psycopg2(process: Process) -> Seam:
     import psycopg2
 
     from .psycopg2 import guardable
+    from .psycopg2_connecting import connect
 
     def make(original: Any) -> Any:
         def _connect(dsn: Any, connection_factory: Any = None, **kwargs: Any) -> Any:
+            owner = process.owner
+            if owner is None:
+                return original(dsn, connection_factory=connection_factory, **kwargs)
             if not any(kwargs.values()):  # asynchronous connections stay as they are
                 connection_factory = guardable(connection_factory)
-            conn = original(dsn, connection_factory=connection_factory, **kwargs)
-            guard(conn)
+
+            def send(dsn: Any) -> Any:
+                return original(dsn, connection_factory=connection_factory, **kwargs)
+
+            conn, refused = connect(owner, send, dsn)
+            process.guard("psycopg2", conn, refused_options=refused)
             return conn
 
         return _connect
@@ -181,7 +185,7 @@ def _psycopg2(guard: Guard) -> Seam:
     return Seam("psycopg2", psycopg2, "_connect", make)
 
 
-def _pg8000(guard: Guard) -> Seam:
+def _pg8000(process: Process) -> Seam:
     from pg8000.core import CoreConnection
 
     from .pg8000_names import remember
@@ -190,27 +194,27 @@ def _pg8000(guard: Guard) -> Seam:
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807  # pg8000's
             original(self, *args, **kwargs)
             remember(self, original, args, kwargs)
-            guard(self)
+            process.guard("pg8000", self)
 
         return __init__
 
     return Seam("pg8000", CoreConnection, "__init__", make)
 
 
-def _asyncpg(guard: Guard) -> Seam:
+def _asyncpg(process: Process) -> Seam:
     from asyncpg.connection import Connection
 
     def make(original: Any) -> Any:
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807  # asyncpg's
             original(self, *args, **kwargs)
-            guard(self)
+            process.guard("asyncpg", self)
 
         return __init__
 
     return Seam("asyncpg", Connection, "__init__", make)
 
 
-_MAKERS: dict[str, Callable[[Guard], Seam]] = {
+_MAKERS: dict[str, Callable[[Process], Seam]] = {
     "psycopg2": _psycopg2,
     "pg8000": _pg8000,
     "asyncpg": _asyncpg,

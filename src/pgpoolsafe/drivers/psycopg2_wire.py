@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg2
@@ -11,6 +12,7 @@ from psycopg2 import extensions
 
 from ..poolers.endpoints import Endpoint
 from ..poolers.probe import PROBED_PARAMETERS, Greeting
+from ..poolers.startup import settings_in
 from . import psycopg2_session as session
 from .seat import ATTRIBUTE, RETIRED, Seat
 
@@ -64,6 +66,10 @@ class Wire:
             dialled_port=info.port,
             can_close_prepared=False,
         )
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        return settings_in(self._conn.info.options or "")
 
     def met(self, seat: Seat) -> None:
         """psycopg2 prepares nothing by protocol."""

@@ -16,8 +16,8 @@ from typing import Any
 from psycopg import OperationalError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from ..poolers.startup import refusal_in, settings_in, without
-from .psycopg import attach
+from ..poolers.startup import settings_in, without
+from .connecting import refused_settings
 
 logger = logging.getLogger("pgpoolsafe")
 
@@ -51,17 +51,8 @@ def without_refused(conninfo: str, error: str) -> tuple[str, dict[str, str]]:
     None are taken out where the error is about something else.
     """
     options = _options(conninfo)
-    settings = refused_settings(options, error)
+    settings = refused_settings(settings_in(options), error)
     return _without(conninfo, options, settings), settings
-
-
-def refused_settings(options: str, error: str) -> dict[str, str]:
-    """The settings among these options that an error at connect refuses."""
-    refusal = refusal_in(error)
-    settings = dict(settings_in(options)) if refusal is not None else {}
-    if refusal is not None and refusal.name in settings:
-        return {refusal.name: settings[refusal.name]}
-    return settings
 
 
 def _without(conninfo: str, options: str, settings: dict[str, str]) -> str:
@@ -95,55 +86,3 @@ def _endpoint(conninfo: str) -> tuple[str, ...]:
     parts = conninfo_to_dict(conninfo)
     names = ("service", "host", "hostaddr", "port")
     return tuple(str(parts.get(name) or os.environ.get(f"PG{name.upper()}", "")) for name in names)
-
-
-def connect_by(
-    send: Callable[..., Any], kwargs: dict[str, Any], owner: Any, refused: set[str]
-) -> tuple[Any, dict[str, str]]:
-    """A connection, and the settings that had to be taken out of its options to get it.
-
-    `send` takes keywords as `psycopg.connect` does. `owner` is the installation, and `refused`
-    remembers the names that this endpoint refuses.
-    """
-    options = str(kwargs.get("options") or os.environ.get("PGOPTIONS", ""))
-    taken = {n: value for n, value in settings_in(options).items() if n in refused}
-    while True:
-        fewer = {**kwargs, "options": without(options, taken)} if taken else kwargs
-        try:
-            return send(**fewer), taken
-        except OperationalError as error:
-            more = refused_settings(without(options, taken), str(error))
-            if not more or not owner.policy.carries:
-                raise
-        logger.info("settings refused in options, carried instead: %s", ", ".join(more))
-        taken = {**taken, **more}
-        refused.update(more)
-
-
-class EngineConnect:
-    """`dialect.connect` of one engine, which takes refused settings out of `options`."""
-
-    def __init__(self, dialect: Any, owner: Any) -> None:
-        self._connect = dialect.connect
-        self._dialect = dialect
-        self._owner = owner
-        self._refused: set[str] = set()
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        def send(**fewer: Any) -> Any:
-            return self._connect(*args, **fewer)
-
-        conn, taken = connect_by(send, kwargs, self._owner, self._refused)
-        if taken:
-            conn_of_driver = getattr(conn, "driver_connection", conn)
-            attach(conn_of_driver, self._owner, adopt=False, refused_options=taken)
-        return conn
-
-    def put(self) -> None:
-        """Take the place of the dialect's own."""
-        self._dialect.connect = self
-
-    def take_back(self) -> None:
-        """The dialect's own is in its place again."""
-        if vars(self._dialect).get("connect") is self:
-            del self._dialect.connect

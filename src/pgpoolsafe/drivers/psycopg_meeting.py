@@ -33,7 +33,7 @@ from ..poolers.detect import (
 )
 from ..poolers.endpoints import Endpoint
 from ..poolers.products import pooler as pooler_named
-from ..poolers.startup import Reception, received, settings_in
+from ..poolers.startup import left_out, settings_in
 from ..rules.allowing import allowed_now
 from ..rules.catalog import RULES, Level
 from ..rules.findings import Finding, caller
@@ -177,7 +177,8 @@ def _asked(conn: Any, greeting: Greeting, poolers: Poolers) -> Gen:
 
 def _met(conn: Any, seat: Any, pooler: Pooler) -> None:
     guard = seat.guard
-    guard.give({**_not_arrived(conn, pooler), **seat.refused_options})
+    asked = settings_in(option_of(conn.pgconn, b"options") or "")
+    guard.give({**left_out(pooler, asked), **seat.refused_options})
     guard.meet(_as_libpq_can(pooler))
     guard.judged_as = _as_libpq_can(guard.judged_as)
     logger.debug("connected to %s: %s", pooler, "; ".join(pooler.evidence))
@@ -188,18 +189,6 @@ def _met(conn: Any, seat: Any, pooler: Pooler) -> None:
         _report_named_prepares(conn, guard, guard.judged_as)
     seat.met = not wants_code(seat) or remembers_code(seat, greet(conn).endpoint)
     seat.settle()
-
-
-def _not_arrived(conn: Any, pooler: Pooler) -> dict[str, str]:
-    """The settings of the connection's options that this pooler does not put in force."""
-    if not pooler.shares_sessions:
-        return {}
-    options = settings_in(option_of(conn.pgconn, b"options") or "")
-    return {
-        name: value
-        for name, value in options.items()
-        if received(pooler, name) is not Reception.APPLIED
-    }
 
 
 def _as_libpq_can(pooler: Pooler) -> Pooler:

@@ -24,10 +24,21 @@ class Seat:
     guard the connection; the last one decides. `blocks`: the settings of `settings()` blocks
     on it, the outermost first. `lock` is for drivers that let threads share a connection.
     `sending`: the text that is on its way, so that a driver's method that is made of another
-    one is judged once. `own`: what the driver's module keeps here.
+    one is judged once. `own`: what the driver's module keeps here. `refused_options`: the
+    settings that the connection had to be opened without.
     """
 
-    __slots__ = ("blocks", "guard", "known", "lock", "met", "own", "owners", "sending")
+    __slots__ = (
+        "blocks",
+        "guard",
+        "known",
+        "lock",
+        "met",
+        "own",
+        "owners",
+        "refused_options",
+        "sending",
+    )
 
     def __init__(self, guard: Guard, own: Any = None) -> None:
         self.guard = guard
@@ -36,6 +47,7 @@ class Seat:
         self.blocks: list[Carried] = []
         self.met = False
         self.sending: Any = None
+        self.refused_options: dict[str, str] = {}
         self.lock = RLock()
         self.known: Callable[[str], Reading | None] = _ask
 

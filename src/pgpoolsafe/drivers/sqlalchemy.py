@@ -19,6 +19,7 @@ from sqlalchemy.pool.base import _ConnectionRecord
 from ..errors import ConfigurationError
 from ..poolers.endpoints import Endpoint
 from ..rules.policy import Mode
+from .connecting import ASKING, EngineConnect
 from .fitting import check_policy
 from .kinds import fitting
 from .living import living
@@ -48,7 +49,7 @@ class Engines:
         name = FITTINGS[engine.dialect.driver]
         self._driver = fitting(name)
         self._is_psycopg = name == "psycopg"
-        self._seam: Any = None
+        self._seam = EngineConnect(engine.dialect, installation, ASKING[name], self._opened)
 
     def attach(self) -> None:
         """Guard the connections the engine makes and hands out."""
@@ -74,36 +75,35 @@ class Engines:
     def _prepare(self, engine: Any) -> None:
         if self._is_psycopg:
             self._driver.check_layout()
-            self._seam = _engine_connect(engine, self._installation)
-            self._seam.put()
         else:
             check_policy(self._installation.policy)
+        self._seam.put()
 
     def _restore(self, engine: Any) -> None:
         """Undo what `_prepare` did."""
-        if self._seam is not None:
-            self._seam.take_back()
+        self._seam.take_back()
 
     def _found(self, record: Any) -> None:
         """A connection that was made before."""
         self._guard(record.dbapi_connection)
 
-    def _guard(self, dbapi_connection: Any) -> None:
-        self._driver.attach(of_driver(dbapi_connection), self._installation)
+    def _guard(self, dbapi_connection: Any, **more: Any) -> None:
+        self._driver.attach(of_driver(dbapi_connection), self._installation, **more)
+
+    def _opened(self, dbapi_connection: Any, refused: dict[str, str]) -> None:
+        """A connection that was opened without the settings that its pooler refuses."""
+        self._guard(dbapi_connection, refused_options=refused, **self._new)
 
     def _connect(self, dbapi_connection: Any, record: Any) -> None:
+        self._guard(dbapi_connection, **self._new)
+
+    @property
+    def _new(self) -> dict[str, Any]:
         # Nobody has a cursor of it yet, so that none has to be looked for.
-        options = {"adopt": False} if self._is_psycopg else {}
-        self._driver.attach(of_driver(dbapi_connection), self._installation, **options)
+        return {"adopt": False} if self._is_psycopg else {}
 
     def _checkout(self, dbapi_connection: Any, record: Any, proxy: Any) -> None:
         self._guard(dbapi_connection)
-
-
-def _engine_connect(engine: Any, installation: Any) -> Any:
-    from .psycopg_connecting import EngineConnect
-
-    return EngineConnect(engine.dialect, installation)
 
 
 class _Psycopg2(Engines):
@@ -117,6 +117,7 @@ class _Psycopg2(Engines):
         event.listen(engine, "do_connect", _ask_for_guardable)
 
     def _restore(self, engine: Any) -> None:
+        super()._restore(engine)
         event.remove(engine, "do_connect", _ask_for_guardable)
 
     def _found(self, record: Any) -> None:
@@ -130,16 +131,10 @@ class _Psycopg2(Engines):
             )
         record.invalidate(soft=True)
 
-    def _connect(self, dbapi_connection: Any, record: Any) -> None:
-        self._guard_or_tell(dbapi_connection)
-
-    def _checkout(self, dbapi_connection: Any, record: Any, proxy: Any) -> None:
-        self._guard_or_tell(dbapi_connection)
-
-    def _guard_or_tell(self, dbapi_connection: Any) -> None:
+    def _guard(self, dbapi_connection: Any, **more: Any) -> None:
         """An engine whose `creator` makes connections of C types: refused in strict mode."""
         try:
-            self._guard(dbapi_connection)
+            super()._guard(dbapi_connection, **more)
         except ConfigurationError as error:
             if self._installation.policy.mode is Mode.STRICT:
                 raise
@@ -161,7 +156,7 @@ def _is_guardable(dbapi_connection: Any) -> bool:
 class _Pg8000(Engines):
     """pg8000: its connections forget by what name the host was called; the engine knows."""
 
-    def _guard(self, dbapi_connection: Any) -> None:
+    def _guard(self, dbapi_connection: Any, **more: Any) -> None:
         from .pg8000_names import ENDPOINT
 
         url = self._installation.target.url
@@ -169,10 +164,7 @@ class _Pg8000(Engines):
             dbapi_connection.__dict__[ENDPOINT] = Endpoint(
                 url.host, url.port or 5432, url.username or "", url.database or ""
             )
-        super()._guard(dbapi_connection)
-
-    def _connect(self, dbapi_connection: Any, record: Any) -> None:
-        self._guard(dbapi_connection)
+        super()._guard(dbapi_connection, **more)
 
 
 class _Asyncpg(Engines):
@@ -183,6 +175,7 @@ class _Asyncpg(Engines):
         self._caches: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
     def _restore(self, engine: Any) -> None:
+        super()._restore(engine)
         for record in living(_ConnectionRecord):
             adapter = record.dbapi_connection
             if adapter is not None and _pool_of(record) is engine.pool:
@@ -190,12 +183,9 @@ class _Asyncpg(Engines):
                 if cache is not None:
                     adapter._prepared_statement_cache = cache
 
-    def _guard(self, dbapi_connection: Any) -> None:
-        super()._guard(dbapi_connection)
+    def _guard(self, dbapi_connection: Any, **more: Any) -> None:
+        super()._guard(dbapi_connection, **more)
         self._forget(dbapi_connection)
-
-    def _connect(self, dbapi_connection: Any, record: Any) -> None:
-        self._guard(dbapi_connection)
 
     def _forget(self, adapter: Any) -> None:
         """No cache where it would be of no use, as far as is known before the first statement."""

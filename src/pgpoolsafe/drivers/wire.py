@@ -6,7 +6,7 @@ yields what is to be done on the wire and is resumed with what came back, errors
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -119,6 +119,10 @@ class Wire(Protocol):
 
     def greeting(self) -> Greeting:
         """What the connection has shown since it was opened."""
+
+    @property
+    def asked(self) -> Mapping[str, str]:
+        """The settings that the connection was opened with."""
 
     def met(self, seat: Seat) -> None:
         """The pooler is known: bring the driver's prepared statements in line with it."""

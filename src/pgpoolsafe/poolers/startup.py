@@ -141,6 +141,13 @@ def received(pooler: Pooler, name: str) -> Reception:
     return Reception.APPLIED if name.lower() in row.applied else row.others
 
 
+def left_out(pooler: Pooler, asked: Mapping[str, str]) -> dict[str, str]:
+    """The settings that a connection was opened with, where this pooler leaves them out."""
+    if not pooler.shares_sessions:
+        return {}
+    return {n: v for n, v in asked.items() if received(pooler, n) is not Reception.APPLIED}
+
+
 def arrived(pooler: Pooler, name: str, source: str | None, *, equal: bool) -> Reception:
     """The same once a connection with the setting stands.
 

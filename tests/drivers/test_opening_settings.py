@@ -1,0 +1,152 @@
+"""Settings that an engine's connections are opened with, and that the pooler refuses or drops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+import pgpoolsafe
+from tests.servers import PgBouncer, Postgres
+
+from .engines import Lane, scalar
+
+WAYS: dict[str, dict[str, Any]] = {
+    "psycopg": {"options": "-c work_mem=3MB -c statement_timeout=7s"},
+    "psycopg_async": {"options": "-c work_mem=3MB -c statement_timeout=7s"},
+    "psycopg2": {"options": "-c work_mem=3MB -c statement_timeout=7s"},
+    "pg8000": {"startup_params": {"work_mem": "3MB", "statement_timeout": "7s"}},
+    "asyncpg": {"server_settings": {"work_mem": "3MB", "statement_timeout": "7s"}},
+}
+"""How each driver is asked for the same settings."""
+
+ASKED = ["3MB", "7s"]
+
+
+@pytest.fixture(params=WAYS)
+def driver(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+def lane_to(server: PgBouncer | Postgres, driver: str, **more: Any) -> Lane:
+    arguments = {**WAYS[driver], **more}
+    return Lane(server, driver, pool_size=1, max_overflow=0, connect_args=arguments)
+
+
+def seen(engine: sa.Engine, *, autocommit: bool = False) -> list[Any]:
+    options = {"isolation_level": "AUTOCOMMIT"} if autocommit else {}
+    with engine.connect().execution_options(**options) as conn:
+        return [scalar(conn, f"SHOW {name}") for name in ("work_mem", "statement_timeout")]
+
+
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_what_the_pooler_refuses_is_carried(
+    pgbouncer: PgBouncer, driver: str, autocommit: bool
+) -> None:
+    lane = lane_to(pgbouncer, driver)
+    with pgpoolsafe.install(lane.target):
+        for _ in range(4):  # on one server connection after the other
+            assert lane.do(lambda engine: seen(engine, autocommit=autocommit)) == ASKED
+    lane.close()
+    with pgbouncer.connect("app", "shop", autocommit=True) as other:
+        assert other.execute("SHOW work_mem").fetchone() != ("3MB",)
+
+
+def test_reset_goes_back_to_it(pgbouncer: PgBouncer, driver: str) -> None:
+    def use(engine: sa.Engine) -> list[Any]:
+        with engine.begin() as conn:
+            conn.execute(sa.text("SET work_mem = '5MB'"))
+        with engine.begin() as conn:
+            changed = scalar(conn, "SHOW work_mem")
+            conn.execute(sa.text("RESET work_mem"))
+        with engine.begin() as conn:
+            return [changed, scalar(conn, "SHOW work_mem")]
+
+    lane = lane_to(pgbouncer, driver)
+    with pgpoolsafe.install(lane.target):
+        assert lane.do(use) == ["5MB", "3MB"]
+    lane.close()
+
+
+@pytest.fixture
+def dropping(postgres: Postgres) -> Iterator[PgBouncer]:
+    """It lets such clients in, and leaves what they ask for out."""
+    ignored = "options,work_mem,statement_timeout"
+    with PgBouncer(postgres, pool_size=3, ignore_startup_parameters=ignored) as pooler:
+        pooler.warm()
+        yield pooler
+
+
+# pg8000 forgets what it was opened with.
+@pytest.mark.parametrize("driver", [name for name in WAYS if name != "pg8000"])
+def test_what_the_pooler_drops_is_carried(dropping: PgBouncer, driver: str) -> None:
+    lane = lane_to(dropping, driver)
+    with pgpoolsafe.install(lane.target):
+        assert [lane.do(seen) for _ in range(4)] == [ASKED] * 4
+    lane.close()
+
+
+def test_directly_nothing_changes(postgres: Postgres, driver: str) -> None:
+    lane = lane_to(postgres, driver)
+    with pgpoolsafe.install(lane.target):
+        mark = postgres.log_mark()
+        assert lane.do(seen) == ASKED
+        assert "SET LOCAL" not in postgres.log_since(mark)
+    lane.close()
+
+
+@pytest.mark.parametrize("options", [{"settings": "leave"}, {"mode": "observe"}, {"mode": "off"}])
+def test_where_nothing_is_carried_the_refusal_stands(
+    pgbouncer: PgBouncer, driver: str, options: dict[str, Any]
+) -> None:
+    lane = lane_to(pgbouncer, driver)
+    with (
+        pgpoolsafe.install(lane.target, **options),
+        pytest.raises(Exception, match="unsupported startup parameter"),
+    ):
+        lane.do(seen)
+    lane.close()
+
+
+def test_another_error_at_connect_is_the_drivers(pgbouncer: PgBouncer, driver: str) -> None:
+    lane = lane_to(pgbouncer, driver)
+    _point_at(lane.engine, "nowhere")
+    with pgpoolsafe.install(lane.target), pytest.raises(Exception, match="nowhere"):
+        lane.do(seen)
+    lane.close()
+
+
+def _point_at(engine: sa.Engine, database: str) -> None:
+    """Let the next connection be one to another database."""
+    name = "dbname" if "psycopg" in engine.dialect.driver else "database"
+
+    def elsewhere(*event: Any) -> None:
+        event[3][name] = database
+
+    sa.event.listen(engine, "do_connect", elsewhere)
+
+
+def test_uninstalled_the_dialect_connects_by_itself(pgbouncer: PgBouncer, driver: str) -> None:
+    lane = lane_to(pgbouncer, driver)
+    with pgpoolsafe.install(lane.target):
+        assert "connect" in vars(lane.engine.dialect)
+    assert "connect" not in vars(lane.engine.dialect)
+    lane.close()
+
+
+def test_psycopg2_anywhere_in_the_process(pgbouncer: PgBouncer) -> None:
+    import psycopg2
+
+    dsn = pgbouncer.dsn("app", "shop")
+    with pgpoolsafe.install():
+        for _ in range(2):
+            conn = psycopg2.connect(dsn, options="-c work_mem=3MB")
+            with conn, conn.cursor() as cursor:
+                cursor.execute("SHOW work_mem")
+                assert cursor.fetchone() == ("3MB",)
+            conn.close()
+    with pytest.raises(psycopg2.OperationalError, match="unsupported startup parameter"):
+        psycopg2.connect(dsn, options="-c work_mem=3MB")
