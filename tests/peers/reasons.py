@@ -31,7 +31,8 @@ _ROWS = (
         "prepares",
         "looks at the prepared statements of its session: there are none where the pooler would"
         " lose them, and those of all clients where it brings them along",
-        r"^tests/test_prepared|^tests/test_pipeline(_async)?\.py::test_(prepared|auto_prepare)",
+        r"^tests/test_prepared|^tests/test_pipeline(_async)?\.py::test_(prepared|auto_prepare)"
+        r"|test_detect_stale_(ddl|type)_cache",
         varies=True,
     ),
     Reason(
@@ -76,7 +77,7 @@ _ROWS = (
     Reason(
         "plan",
         "changes a table under a prepared statement, which is shared by all clients",
-        r"cached plan|cache lookup failed",
+        r"cached (statement )?plan|cache lookup failed",
         varies=True,
     ),
     Reason(

@@ -29,8 +29,9 @@ LIMITS: dict[str, Any] = {
 """What ends a statement that waits for a lock which a lost session holds. It waits inside the
 driver, where no time limit of pytest's reaches it."""
 
-QUEUE_SECONDS = 20
-"""The same for a client that waits for a server connection."""
+POOLER_LIMITS: dict[str, Any] = {"query_wait_timeout": 20, "query_timeout": 40}
+"""The same for a client that waits for a server connection, or for the answer to messages that
+went to several of them."""
 
 POOL_SIZE = 10
 """Enough for the tests that hold several transactions open, and always handed out in turn."""
@@ -87,7 +88,7 @@ class Stage:
         limit = TRACKED if place == "tracked" else 0
         options: dict[str, Any] = {"databases": (DATABASE,), "pool_size": POOL_SIZE}
         if self.limited:
-            options["query_wait_timeout"] = QUEUE_SECONDS
+            options.update(POOLER_LIMITS)
         own = PgBouncer(postgres, **options)
         if not limit or own.version >= TRACKS_PREPARED:
             own.max_prepared_statements = limit

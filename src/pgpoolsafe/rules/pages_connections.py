@@ -63,7 +63,7 @@ CONNECTIONS: Mapping[str, Page] = {
         undetected="""
             `pgpoolsafe.detect()`, `pgpoolsafe.require()` and `pgpoolsafe doctor` look at the
             options of the connection that they are given. `install()` on a pool, an engine or
-            the whole process carries them instead, on psycopg ([settings](../settings.md)).
+            the whole process carries them instead, where it can ([settings](../settings.md)).
             Whether a setting arrived is asked of the server, except for a custom one
             (`app.tenant`) that it does not list.
         """,
