@@ -258,3 +258,25 @@ def test_what_was_sent_is_shown_without_the_settings(psycopg2s: Any) -> None:
     cursor.execute("SELECT 'first'")
     carrying.conn.cursor().execute("SELECT 'second'")
     assert cursor.query == b"SELECT 'first'"
+
+
+@pytest.mark.parametrize("text", ["BEGIN", "START TRANSACTION", "RESET app.x", "SET app.x = '1'"])
+def test_the_command_tag_is_that_of_the_users_statement(psycopg2s: Any, text: str) -> None:
+    def seen(client: Psycopg2) -> Any:
+        cursor = client.conn.cursor()
+        cursor.execute(text)
+        return cursor.statusmessage, cursor.query
+
+    bare, carrying = psycopg2s
+    assert seen(carrying) == seen(bare)
+
+
+@pytest.mark.parametrize("text", ["", " ; ", "-- nothing", "/* nothing */", "SELECT '\0"])
+@pytest.mark.parametrize("autocommit", [False, True])
+def test_a_text_without_a_statement(psycopg2s: Any, text: str, autocommit: bool) -> None:
+    def seen(client: Psycopg2) -> Any:
+        client.conn.autocommit = autocommit
+        return client.send(text)
+
+    bare, carrying = psycopg2s
+    assert seen(carrying)[:4] == seen(bare)[:4]

@@ -27,7 +27,7 @@ from .batches import worst
 from .fitting import Fitting
 from .meeting import meet
 from .seat import ATTRIBUTE, RETIRED, Seat
-from .steps import command, statement
+from .steps import command, own_tag, statement
 from .wire import AS_IT_IS, Ask, End, Order, Send, run_async
 
 LAYOUT = (
@@ -113,24 +113,9 @@ def _query_override(cls: Any) -> Any:
         status = await _guarded(self, seat, query, None, send)
         if sent == [query]:
             return status
-        return _status_of(seat, query, status) if sent else "ROLLBACK"
+        return (own_tag(seat.guard.read(query)) or status) if sent else "ROLLBACK"
 
     return query
-
-
-def _status_of(seat: Seat, query: str, status: str) -> str:
-    """The status of the user's own statement, whatever it was sent as, or what went along."""
-    commands = [one.command for one in seat.guard.read(query).statements]
-    return _STATUS.get(commands[0], status) if len(commands) == 1 else status
-
-
-_STATUS = {
-    "RESET": "RESET",
-    "BEGIN": "BEGIN",
-    "START": "START TRANSACTION",
-    "COMMIT": "COMMIT",
-    "ROLLBACK": "ROLLBACK",
-}
 
 
 def _prepare_override(cls: Any) -> Any:

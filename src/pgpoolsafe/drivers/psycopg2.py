@@ -21,7 +21,7 @@ from .batches import worst
 from .fitting import Classes, Fitting
 from .meeting import meet
 from .psycopg2_sending import judged, opened, performing, text_of
-from .psycopg2_shown import query_shown
+from .psycopg2_shown import query_shown, status_shown
 from .psycopg2_wire import Wire
 from .seat import ATTRIBUTE, RETIRED, Seat
 from .steps import command, statement
@@ -87,6 +87,7 @@ def _cursor_overrides(cls: Any) -> dict[str, Any]:
         "copy_to": _copying_override(cls.copy_to),
         "close": _close_override(cls.close),
         "query": property(query_shown, doc=extensions.cursor.query.__doc__),
+        "statusmessage": property(status_shown, doc=extensions.cursor.statusmessage.__doc__),
     }
 
 

@@ -19,11 +19,12 @@ from . import psycopg2_session as session
 from .psycopg2_shown import Wrapped, encoding_of
 from .psycopg2_wire import Wire
 from .seat import ATTRIBUTE, RETIRED, Seat
-from .steps import opening, statement
+from .steps import opening, own_tag, statement
 from .wire import Ask, End, Order, run
 from .wire import Send as Sending
 
 _DO = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*do\b", re.IGNORECASE | re.DOTALL)
+_BLANK = re.compile(r"(?:[\s;]|--[^\n]*|/\*.*?\*/)*", re.DOTALL)
 
 Send = Callable[[Any], Any]
 Carry = Callable[[Sending], Any]
@@ -96,14 +97,17 @@ def judged(
             return send(query)
         body = text[len(prefix) :] if order.text is None else order.text[len(prefix) :]
         is_merged = params is not None or bool(batch)
-        if not merges or (batch and order.begin is not None):
+        # psycopg2 refuses a text without a statement, and the settings are statements.
+        goes_alone = not merges or _BLANK.fullmatch(text) is not None
+        if goes_alone or (batch and order.begin is not None):
             _first(conn, head)
             whole = query if order.text is None else _like(conn, query, body)
             lead = tail = ""
         else:
             lead, body, tail = session.sides(head, body, order.after)
             whole = _like(conn, query, session.merged(lead, body, tail, doubled=is_merged))
-        wrapped = Wrapped(prefix + text, order.edits, lead, tail, is_merged)
+        tag = own_tag(seat.guard.read(text)) if tail or order.edits else None
+        wrapped = Wrapped(prefix + text, order.edits, lead, tail, is_merged, tag)
         return wrapped.send(cursor, lambda: send(whole))
 
     with seat.lock:

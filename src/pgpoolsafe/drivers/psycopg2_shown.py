@@ -19,15 +19,27 @@ from .positions import Sent
 from .psycopg2_errors import show_own_text
 
 _raw_query = extensions.cursor.query.__get__
-_shown: weakref.WeakKeyDictionary[Any, tuple[bytes, bytes]] = weakref.WeakKeyDictionary()
-"""By cursor: what it has sent last with settings, and the user's part of that."""
+_raw_status = extensions.cursor.statusmessage.__get__
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """The user's part of what a cursor has sent, and its command tag if that is another."""
+
+    whole: bytes
+    query: bytes
+    tag: str | None
+
+
+_shown: weakref.WeakKeyDictionary[Any, _Own] = weakref.WeakKeyDictionary()
+"""By cursor: what it has sent last, where that was not the user's text alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wrapped:
     """The user's `text`, as it is sent: with these edits, behind `lead` and before `tail`.
 
-    `is_merged`: psycopg2 writes parameters into it.
+    `is_merged`: psycopg2 writes parameters into it. `tag`: the command tag of the user's own.
     """
 
     text: str
@@ -35,6 +47,7 @@ class Wrapped:
     lead: str
     tail: str
     is_merged: bool
+    tag: str | None = None
 
     def send(self, cursor: Any, send: Callable[[], Any]) -> Any:
         """Send it; afterwards the cursor, and an error, show the user's part alone."""
@@ -49,7 +62,7 @@ class Wrapped:
     def _show(self, cursor: Any) -> None:
         whole = _raw_query(cursor)
         if whole is not None and (self.lead or self.tail or self.edits):
-            _shown[cursor] = (whole, self._own(cursor, whole))
+            _shown[cursor] = _Own(whole, self._own(cursor, whole), self.tag)
 
     def _own(self, cursor: Any, whole: bytes) -> bytes:
         encoding = encoding_of(cursor.connection)
@@ -61,7 +74,8 @@ class Wrapped:
     def _sent(self, cursor: Any) -> Sent:
         """Edits behind the first parameter are left in: where they are is not known."""
         if not self.is_merged:
-            return Sent(self.text, self.edits, len(self.lead))
+            text, _, _ = self.text.partition("\0")  # for C code it ends there
+            return Sent(text, self.edits, len(self.lead))
         own = self._own(cursor, _raw_query(cursor) or b"")
         text = own.decode(encoding_of(cursor.connection), "surrogateescape")
         return Sent(text, (), len(self.lead))
@@ -70,8 +84,20 @@ class Wrapped:
 def query_shown(cursor: Any) -> bytes | None:
     """`cursor.query`, without the settings that went along."""
     whole: bytes | None = _raw_query(cursor)
-    known = _shown.get(cursor)
-    return known[1] if known is not None and known[0] == whole else whole
+    own = _known(cursor)
+    return whole if own is None else own.query
+
+
+def status_shown(cursor: Any) -> str | None:
+    """`cursor.statusmessage`, of the user's statement."""
+    status: str | None = _raw_status(cursor)
+    own = _known(cursor)
+    return own.tag if own is not None and own.tag is not None and status else status
+
+
+def _known(cursor: Any) -> _Own | None:
+    own = _shown.get(cursor)
+    return own if own is not None and own.whole == _raw_query(cursor) else None
 
 
 def encoding_of(conn: Any) -> str:

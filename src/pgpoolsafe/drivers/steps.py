@@ -93,6 +93,21 @@ def opening(seat: Seat, wire: Wire) -> Steps:
     return (yield from _plainly(seat, wire, PLAIN, begins=not wire.in_block))
 
 
+def own_tag(reading: Reading) -> str | None:
+    """The command tag of the user's one statement, whatever it was sent as, or what went along."""
+    commands = [one.command for one in reading.statements]
+    return _TAGS.get(commands[0]) if len(commands) == 1 else None
+
+
+_TAGS = {
+    "RESET": "RESET",
+    "BEGIN": "BEGIN",
+    "START": "START TRANSACTION",
+    "COMMIT": "COMMIT",
+    "ROLLBACK": "ROLLBACK",
+}
+
+
 def _begin(seat: Seat, wire: Wire, plan: Plan | None = None) -> Begin:
     """The driver's BEGIN, and what is to follow it; for a `plan` that was made before."""
     guard, text = seat.guard, wire.begin
