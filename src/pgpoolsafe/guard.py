@@ -348,11 +348,12 @@ class Guard:
 
     def internal(self, reading: Reading) -> None:
         """The driver itself sent this; what it releases is released, and nobody is told."""
-        for statement in reading.statements:
-            for effect in statement.effects:
-                if effect.verb is Verb.RELEASE:
-                    key = tuple(part for part in effect.key if isinstance(part, str))
-                    self.books.release((effect.kind, key, effect.shared))
+        for effect in (effect for one in reading.statements for effect in one.effects):
+            if effect.verb is Verb.RELEASE:
+                key = tuple(part for part in effect.key if isinstance(part, str))
+                self.books.release((effect.kind, key, effect.shared))
+                if effect.kind is EffectKind.SETTING and not key:
+                    self.books.reset_all()
 
     def failed(self, plan: Plan, *, in_block: bool, sqlstate: str | None = None) -> None:
         """The text failed. What it had done that ROLLBACK does not undo may stay.

@@ -458,3 +458,26 @@ async def test_meeting_is_one_round_trip_and_once_for_an_endpoint(pgbouncer: PgB
             assert guarded.pooler is not None
             assert guarded.pooler.shares_sessions
             assert len(guarded.poolers) == 1
+
+
+async def test_a_pool_takes_back_what_a_borrower_has_set(pgbouncer: PgBouncer) -> None:
+    """As the pool's RESET ALL does on a connection of one's own."""
+    show = "SELECT current_setting('app.way', true), current_setting('work_mem')"
+    asked = {"work_mem": "3MB"}
+    async with asyncpg.create_pool(**where(pgbouncer), min_size=1, max_size=1) as pool:
+        pgpoolsafe.install(pool)
+        async with pool.acquire() as conn:
+            await conn.execute("SET app.way = 'x'")
+            assert (await conn.fetchrow(show))[0] == "x"
+        async with pool.acquire() as conn:
+            assert not (await conn.fetchrow(show))[0]
+            await conn.execute("SET app.way = 'y'")
+            await conn.reset()
+            assert not (await conn.fetchrow(show))[0]
+    with PgBouncer(pgbouncer.postgres, ignore_startup_parameters="work_mem") as dropping:
+        conn = await asyncpg.connect(**where(dropping), server_settings=asked)
+        pgpoolsafe.install(conn)
+        await conn.execute("SET work_mem = '5MB'")
+        await conn.reset()
+        assert (await conn.fetchrow(show))[1] == "3MB"
+        await conn.close()

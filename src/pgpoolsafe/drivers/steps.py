@@ -126,6 +126,7 @@ def command(
     reading = guard.read(text)
     if not any(one.control for one in reading.statements):
         guard.internal(reading)
+        seat.settle()
         return (yield AS_IT_IS)
     in_block = wire.in_block or guard.books.in_block
     try:

@@ -108,6 +108,10 @@ class Books(Generic[M]):
             page[key] = stack[:-1]
         return bool(stack)
 
+    def reset_all(self) -> None:
+        """RESET ALL, outside a transaction or in one that will not be rolled back."""
+        self.settings = self.settled = self.settings.drop_all()
+
     def undo(self, key: Key, memo: M) -> None:
         """Enter that the transaction undid what it had not made: RESET, UNLISTEN."""
         self.undoable[key[0], (_UNDONE, *key[1]), key[2]] = (memo,)
