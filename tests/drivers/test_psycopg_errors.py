@@ -155,3 +155,29 @@ def test_an_error_of_a_text_with_parameters(bare: Conn, carrying: Conn, text: st
 def test_an_error_in_any_text(bare: Conn, carrying: Conn, text: str) -> None:
     for whole in (text, f"SELECT 1; {text}", f"SET app.x = 'y'; {text}; SET app.x = 'z'"):
         assert seen(carrying, whole) == seen(bare, whole)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1",
+        "RESET timezone",
+        "SELECT 1; COPY (SELECT 1) TO STDOUT",
+        "COPY (SELECT 1) TO STDOUT; SELECT 1",
+        "COPY (SELECT 1) TO STDOUT; COPY (SELECT 1) TO STDOUT",
+        "",
+    ],
+)
+def test_what_is_no_copy_is_refused_as_on_a_bare_connection(postgres: Postgres, text: str) -> None:
+    def refused(*, guarded: bool) -> Seen:
+        conn = psycopg.connect(postgres.dsn(), autocommit=True)
+        if guarded:
+            pgpoolsafe.install(conn, pooler="pgbouncer")
+        conn.execute("SET statement_timeout = '20s'")
+        with pytest.raises(psycopg.Error) as caught, conn.cursor().copy(text) as copy:
+            list(copy)
+        status = conn.info.transaction_status.name
+        conn.close()
+        return type(caught.value), str(caught.value), (status,)
+
+    assert refused(guarded=True) == refused(guarded=False)

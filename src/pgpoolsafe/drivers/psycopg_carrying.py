@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from psycopg import InterfaceError, pq
+from psycopg import InterfaceError, ProgrammingError, pq
 from psycopg._preparing import Prepare
 from psycopg._queries import PostgresClientQuery
 from psycopg.adapt import Transformer
@@ -23,6 +23,7 @@ from ..guard import Guard
 from ..plan import Plan
 from ..sql.putting import asking_query, local_query, local_statements
 from .psycopg_seat import ATTRIBUTE, RETIRED
+from .psycopg_texts import Template
 
 Gen = Generator[Any, Any, Any]
 Result = Any
@@ -103,18 +104,20 @@ class _Statement:
 
 
 def copy(cursor: Any, plan: Plan, query: Any, params: Any) -> Gen:
-    """Cursor.copy(): one simple Query, whose last result is that of COPY."""
+    """Cursor.copy(): one simple Query."""
     conn = cursor._conn
     yield from cursor._start_query()
-    if params:  # merged by the client, as psycopg does it
+    if params or isinstance(query, Template):  # merged by the client, as psycopg does it
         merged = PostgresClientQuery(cursor._tx)
         merged.convert(query, params)
         query = merged.query
     pgq = cursor._convert_query(query)
     cursor._query = pgq
     results = yield from _as_query(conn, _guard_of(conn), plan, pgq.query)
-    cursor._check_copy_result(results[-1])
-    cursor._set_results(results[-1:])
+    if len(results) != 1:  # psycopg's own words
+        raise ProgrammingError("COPY cannot be mixed with other operations")
+    cursor._check_copy_result(results[0])
+    cursor._set_results(results)
 
 
 def _guard_of(conn: Any) -> Guard:
