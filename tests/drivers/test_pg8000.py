@@ -357,3 +357,49 @@ def test_the_drivers_own_errors_are_unchanged(conn: Any, postgres: Postgres) -> 
         with pytest.raises(pg8000.exceptions.DatabaseError, match="does not exist"):
             conn.cursor().execute("SELECT nothing")
         conn.rollback()
+
+
+def test_an_error_of_the_users_stream_is_not_masked(postgres: Postgres) -> None:
+    class Broken:
+        def read(self, *_: int) -> bytes:
+            raise ValueError("the user's own")
+
+        def __iter__(self) -> Iterator[bytes]:
+            raise ValueError("the user's own")
+
+    conn = connect(postgres)
+    conn.autocommit = True
+    pgpoolsafe.install(conn, pooler="pgbouncer")
+    cursor = conn.cursor()
+    cursor.execute("SET app.way = 'x'")
+    cursor.execute("CREATE TABLE broken (a int)")
+    with pytest.raises(ValueError, match="the user's own"):
+        cursor.execute("COPY broken FROM STDIN", stream=Broken())
+    conn.close()
+    with postgres.connect("app", "shop") as other:
+        other.execute("DROP TABLE broken")
+
+
+@pytest.mark.parametrize("setting", [False, True])
+def test_a_native_connection_behind_a_pooler(pgbouncer: PgBouncer, setting: bool) -> None:
+    conn = connect(pgbouncer, pg8000.native.Connection)
+    with pgpoolsafe.install(conn):
+        if setting:
+            conn.run("SET app.way = 'x'")
+        assert conn.run(LEFT) == ([["x"]] if setting else [[None]])
+        for number in range(3):
+            assert conn.run("SELECT :n::int", n=number) == [[number]]
+        rows = io.StringIO()
+        conn.run("COPY (SELECT 1) TO STDOUT", stream=rows)
+        assert rows.getvalue() == "1\n"
+        conn.run("START TRANSACTION")
+        assert conn.run("SELECT :n::int", n=7) == [[7]]
+        conn.run("COMMIT")
+        for text in ("SELECT no_such", "START TRANSACTION; SELECT no_such"):
+            with pytest.raises(pg8000.native.DatabaseError, match="no_such"):
+                conn.run(text)
+            conn.run("ROLLBACK")
+        with pytest.raises(pg8000.native.DatabaseError, match="no_such"):
+            conn.run("COPY no_such TO STDOUT", stream=rows)
+        assert conn.run("SELECT 1") == [[1]]
+    conn.close()

@@ -84,7 +84,7 @@ class _Wire:
 
     @property
     def in_block(self) -> bool:
-        return self._conn._transaction_status in (core.IN_TRANSACTION, core.IN_FAILED_TRANSACTION)
+        return sending.in_block(self._conn)
 
     @property
     def failed(self) -> bool:
@@ -178,7 +178,7 @@ def _without_session_wide(conn: Any, seat: Seat, text: Any) -> Any:
 
 
 def _is_own_begin(conn: Any, seat: Seat) -> bool:
-    is_due = not getattr(conn, "autocommit", True) and not conn._in_transaction
+    is_due = not getattr(conn, "autocommit", True) and not sending.in_block(conn)
     return is_due and seat is not RETIRED and seat.guard.watching and conn._sock is not None
 
 
@@ -189,7 +189,7 @@ def _unnamed_override(send: Any) -> Any:
         seat: Seat = getattr(self, ATTRIBUTE, RETIRED)
 
         def send_text(text: str) -> Any:
-            if seat is not RETIRED and seat.own.at_once and not self._in_transaction:
+            if seat is not RETIRED and seat.own.at_once and not sending.in_block(self):
                 return sending.at_once(self, text, vals, oids, stream)
             return send(self, text, vals=vals, oids=oids, stream=stream)
 

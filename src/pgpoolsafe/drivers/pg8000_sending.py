@@ -14,6 +14,11 @@ from .positions import Sent
 from .wire import Send
 
 
+def in_block(conn: Any) -> bool:
+    """Whether a transaction is open, aborted or not; on each of pg8000's connections."""
+    return conn._transaction_status in (core.IN_TRANSACTION, core.IN_FAILED_TRANSACTION)
+
+
 def simple(conn: Any, text: str, order: Send) -> Any:
     """A simple Query, with the settings that go along; the result is that of the text."""
     if not order.travels:
@@ -74,10 +79,11 @@ def _in_turn(conn: Any, before: Carried, plainly: Callable[[], Any]) -> Any:
     begin(conn, _opening(before))
     try:
         result = plainly()
-    except BaseException:
-        if conn._sock is not None and conn._in_transaction:
+    except DatabaseError:
+        if in_block(conn):
             conn._pgpoolsafe_simple("ROLLBACK")
         raise
+    # An error of the user's stream leaves the server in the midst of the COPY, where pg8000 does.
     conn._pgpoolsafe_simple("COMMIT")
     return result
 
@@ -119,7 +125,7 @@ def begin(conn: Any, text: str) -> None:
     try:
         conn._pgpoolsafe_simple(text)
     except DatabaseError:
-        if conn._in_transaction:
+        if in_block(conn):
             conn._pgpoolsafe_simple("ROLLBACK")
         raise
 
@@ -136,5 +142,5 @@ def end(conn: Any, text: str) -> None:
         conn._pgpoolsafe_simple(text)
     except DatabaseError:
         # What follows the ROLLBACK may find nothing to release.
-        if conn._in_transaction:
+        if in_block(conn):
             raise
