@@ -15,13 +15,14 @@ from tests.debian_sources import NoSources
 from tests.servers import ServerMissing
 
 from .baselines import load, save, with_failures
-from .comparing import JUDGING, WITH, Comparison, Runner, regressions
+from .comparing import CARRYING, JUDGING, WITH, Comparison, Runner, regressions
 from .running import RunFailed
 from .sources import folder_of
 from .stage import PLACES, Stage
 from .suites import SUITES
 
 CACHE = Path(".peers")
+LIBPQ = ("psycopg", "psycopg2")
 USUAL = [name for name, suite in SUITES.items() if suite.usual]
 
 
@@ -59,6 +60,9 @@ def _suite(runner: Runner, places: Sequence[str], *, record: bool) -> bool:
         failed |= _tell("direct", runner.direct(WITH))
         judged = runner.direct(JUDGING, but="class")
         failed |= _tell("direct, judged as if behind a pooler", judged)
+        if runner.suite.driver in LIBPQ:
+            carrying = runner.direct(CARRYING, but="class")
+            failed |= _tell("direct, a setting carried all the time", carrying)
     for place in places:
         if place == "direct":
             continue
@@ -73,6 +77,7 @@ def _tell(title: str, found: Comparison) -> bool:
     """Print a comparison; whether something is wrong."""
     for run, word in ((found.without, "without"), (found.guarded, "with")):
         counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(run.counts.items()))
+        counts = counts or "did not end"
         print(f"  {title}, {word}: {counts} ({run.seconds:.0f} s)", flush=True)
     if found.place != "direct":
         print(f"    fail and pass directly: {len(found.failing)},", end=" ")

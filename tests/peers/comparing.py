@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .baselines import Baseline, no_longer, unexplained
 from .reasons import reason_for
-from .running import Outcome, Run, run
+from .running import SECONDS, Endless, Guarding, Outcome, Run, run
 from .stage import Stage
 from .suites import Suite
 
-WITH: Mapping[str, Any] = {}
+WITH = Guarding()
 """install() with nothing said: it warns, repairs what it can, and leaves alone what is direct."""
-JUDGING: Mapping[str, Any] = {"mode": "observe", "pooler": "pgbouncer"}
+JUDGING = Guarding({"mode": "observe", "pooler": "pgbouncer"})
 """Everything is judged as if behind a pooler, and nothing is changed."""
+CARRYING = Guarding(
+    {"pooler": "pgbouncer", "prepared": "leave", "rules": {"named-prepare": "ignore"}},
+    {"PGOPTIONS": "-c app.peers=1"},
+)
+"""A setting goes along with every transaction, as if PgBouncer had refused it at the start.
+By libpq's variable, so on its drivers only."""
 
 ATTEMPTS = 2
 """How often a test that differs is run again alone: some fail by chance, without us too."""
@@ -53,13 +58,13 @@ class Runner:
             self._without[place] = self.run(place, None)
         return self._without[place]
 
-    def run(self, place: str, options: Mapping[str, Any] | None, only: Any = ()) -> Run:
+    def run(self, place: str, guarding: Guarding | None, only: Any = ()) -> Run:
         """One run, on fresh servers."""
-        return run(self.suite, self.folder, self.stage.at(place), options, only)
+        return run(self.suite, self.folder, self.stage.at(place), guarding, only)
 
-    def direct(self, options: Mapping[str, Any], *, but: str = "") -> Comparison:
+    def direct(self, guarding: Guarding, *, but: str = "") -> Comparison:
         """Without a pooler nothing may differ, but for a reason that is expected there."""
-        without, guarded = self.without("direct"), self.run("direct", options)
+        without, guarded = self.without("direct"), self.run("direct", guarding)
         found = Comparison("direct", without, guarded)
         differing = {
             test
@@ -68,19 +73,19 @@ class Runner:
         }
         differing = {test for test in differing if reason_for(test, "") != but}
         for _ in range(ATTEMPTS):
-            differing = self._still_differing(differing, options)
+            differing = self._still_differing(differing, guarding)
         found.wrong = {test: _told(guarded.outcomes.get(test)) for test in sorted(differing)}
         return found
 
-    def _still_differing(self, tests: set[str], options: Mapping[str, Any]) -> set[str]:
+    def _still_differing(self, tests: set[str], guarding: Guarding) -> set[str]:
         if not tests:
             return tests
-        without, guarded = (self.run("direct", o, sorted(tests)) for o in (None, options))
+        without, guarded = (self.run("direct", one, sorted(tests)) for one in (None, guarding))
         return {test for test in tests if _kind(without, test) != _kind(guarded, test)}
 
     def pooled(self, place: str, baseline: Baseline) -> Comparison:
         """Behind a pooler the baseline names what does not pass, as it does directly."""
-        found = Comparison(place, self.without(place), self.run(place, WITH))
+        found = Comparison(place, self._as_far_as_it_ends(place), self.run(place, WITH))
         direct = self.without("direct").outcomes
         passing = {test for test, outcome in direct.items() if outcome.passes}
         failing = found.guarded.failing() & passing
@@ -91,6 +96,13 @@ class Runner:
             left = sorted(self.run(place, WITH, left).failing() & set(left)) if left else []
         found.wrong = {test: _told(found.guarded.outcomes[test]) for test in left}
         return found
+
+    def _as_far_as_it_ends(self, place: str) -> Run:
+        """Without the library: nothing depends on it, and behind a pooler it may not end."""
+        try:
+            return self.without(place)
+        except Endless:
+            return Run({}, 0, SECONDS)
 
 
 def regressions(found: Comparison) -> list[str]:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,21 @@ SECONDS = 45 * 60
 PASSES = ("passed", "xfailed", "skipped")
 """Outcomes that a suite is content with."""
 
-Options = Mapping[str, Any] | None
-"""The options of install(); None: without the library."""
+
+@dataclass(frozen=True, slots=True)
+class Guarding:
+    """How a run is guarded: the options of install(), and what is put in the environment."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class RunFailed(Exception):
     """A suite did not run to its end; the message ends with what it said."""
+
+
+class Endless(RunFailed):
+    """A suite was still running when its time was over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,34 +73,43 @@ def run(
     suite: Suite,
     folder: Path,
     server: Postgres | PgBouncer,
-    options: Options,
+    guarding: Guarding | None,
     only: Iterable[str] = (),
 ) -> Run:
-    """Run a suite, or some of its tests. Raises RunFailed where pytest itself fails."""
+    """Run a suite, or some of its tests; `guarding` None: without the library.
+
+    Raises RunFailed where pytest itself fails, and Endless where it does not end in time.
+    """
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="pgpoolsafe-peers-") as place:
         outcomes, register = Path(place, "outcomes"), Path(place, "register")
         variables = suite.variables(server, SITE)
         variables["PGPOOLSAFE_PEERS_OUTCOMES"] = str(outcomes)
-        if options is not None:
+        if guarding is not None:
+            variables.update(guarding.environment)
             variables["PGPOOLSAFE_PEERS_REGISTER"] = str(register)
             variables["PGPOOLSAFE_PEERS_DRIVER"] = suite.driver
-            variables["PGPOOLSAFE_PEERS_OPTIONS"] = json.dumps(dict(options))
-        done = subprocess.run(
+            variables["PGPOOLSAFE_PEERS_OPTIONS"] = json.dumps(dict(guarding.options))
+        done = _to_the_end(
             [*suite.command(server, tuple(only)), "-o", f"cache_dir={place}/cache"],
             cwd=folder,
             env=variables,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS,
         )
         if done.returncode not in (0, 1):  # 1: some tests failed
             raise RunFailed(f"pytest exited with {done.returncode}:\n{done.stdout[-3000:]}")
         guarded = len(register.read_text().splitlines()) if register.exists() else 0
-        if options is not None and not guarded:
+        if guarding is not None and not guarded:
             raise RunFailed("no interpreter was guarded")
         return Run(_read(outcomes), guarded, time.monotonic() - began)
+
+
+def _to_the_end(command: list[str], **where: Any) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=SECONDS, **where
+        )
+    except subprocess.TimeoutExpired as endless:
+        raise Endless(f"the suite had not ended after {SECONDS // 60} minutes") from endless
 
 
 def _read(path: Path) -> dict[str, Outcome]:

@@ -7,14 +7,15 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.peers.baselines import Known, load, no_longer, unexplained, with_failures
-from tests.peers.comparing import Comparison, regressions
+from tests.peers.comparing import Comparison, Runner, regressions
 from tests.peers.reasons import REASONS, UNKNOWN, reason_for
-from tests.peers.running import SITE, Outcome, Run
-from tests.peers.stage import PLACES
+from tests.peers.running import SITE, Endless, Outcome, Run
+from tests.peers.stage import PLACES, Stage
 from tests.peers.suites import SUITES
 
 BASELINE = {
@@ -104,3 +105,18 @@ def test_each_interpreter_is_guarded_when_it_has_psycopg(tmp_path: Path) -> None
             "'_frozen_importlib_external.SourceFileLoader'>",
         ]
     assert len(register.read_text().splitlines()) == 2
+
+
+def test_without_the_library_a_suite_need_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = Run({"a": Outcome("passed")}, 1, 0.0)
+
+    def run(*asked: Any) -> Run:
+        _, place, guarding = asked
+        if place == "untracked" and guarding is None:
+            raise Endless("still running")
+        return passed
+
+    monkeypatch.setattr(Runner, "run", run)
+    found = Runner(SUITES["psycopg"], Path(), Stage()).pooled("untracked", {})
+    assert not found.without.outcomes
+    assert (found.guarded, found.failing, found.wrong) == (passed, {}, {})
