@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import unittest
 from argparse import Namespace
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Generator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,8 @@ UNTOLD = pytest.StashKey[list[str]]()
 
 ATTRIBUTE = "pgpoolsafe"
 """Of a report: the records of its phase. xdist carries what a report has in attributes."""
+
+_AS_IT_IS = nullcontext()
 
 Phase = Generator[None, object, object]
 
@@ -118,23 +119,42 @@ class GuardedRun:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Phase:
         """Fixtures, among them those of a session, in the test that wanted them first."""
-        with self._phase(item, "setup"):
-            return (yield)
+        self._supervision.end()  # what came between tests fails the run, not this test
+        item.stash[ALLOWED] = allowed_by(item)
+        self._begin(item, "setup")
+        try:
+            result = yield
+        except BaseException as error:
+            self._failed(item, error)
+            raise
+        untold, wrong = self._supervision.end(), item.stash[ALLOWED][1]
+        _fail([wrong, *untold] if wrong else untold)
+        return result
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Phase:
         """The test itself."""
-        with self._phase(item, "call"):
-            case = getattr(item, "instance", None)
-            if not isinstance(case, unittest.TestCase):
-                return (yield)
-            # The last of the cleanups, and still before Django rolls the test back.
-            case.addCleanup(self._end_of_case, item)
-            with looking_before_teardown(case, self._supervision):
-                return (yield)
+        self._begin(item, "call")
+        try:
+            with self._watching_case(item):
+                result = yield
+        except BaseException as error:
+            self._failed(item, error)
+            raise
+        _fail(self._supervision.end())
+        return result
+
+    def _watching_case(self, item: pytest.Item) -> AbstractContextManager[None]:
+        """A TestCase cleans up after itself, before its call is over."""
+        case = getattr(item, "instance", None)
+        if not isinstance(case, unittest.TestCase):
+            return _AS_IT_IS
+        # The last of the cleanups, and still before Django rolls the test back.
+        case.addCleanup(self._end_of_case, item)
+        return looking_before_teardown(case, self._supervision)
 
     def _end_of_case(self, item: pytest.Item) -> None:
-        """What `_phase` does where a test raises; that of a TestCase is kept by pytest."""
+        """The end of its call; what a TestCase raises is kept by pytest."""
         case = getattr(item, "instance", None)
         errors = [*(kept.value for kept in _kept(item)), *expected_failure(case)]
         untold = self._supervision.end(*errors)
@@ -146,37 +166,34 @@ class GuardedRun:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Phase:
         """What fixtures do at their end."""
-        with self._phase(item, "teardown"):
-            return (yield)
-
-    @contextmanager
-    def _phase(self, item: pytest.Item, phase: str) -> Iterator[None]:
-        if phase == "setup":
-            self._supervision.end()  # what came between tests fails the run, not this test
-            item.stash[ALLOWED] = allowed_by(item)
-        allowed, wrong = item.stash[ALLOWED]
-        self._supervision.begin(Occasion(item.nodeid, phase), allowed)
+        self._begin(item, "teardown")
         try:
-            yield
+            result = yield
         except BaseException as error:
-            untold = self._supervision.end(error)
-            if untold and isinstance(error, pytest.skip.Exception):
-                _fail(untold)
-            item.stash[UNTOLD] = untold
+            self._failed(item, error)
             raise
-        untold = self._supervision.end()
-        _fail([wrong, *untold] if wrong and phase == "setup" else untold)
+        _fail(self._supervision.end())
+        return result
+
+    def _begin(self, item: pytest.Item, phase: str) -> None:
+        self._supervision.begin(Occasion(item.nodeid, phase), item.stash[ALLOWED][0])
+
+    def _failed(self, item: pytest.Item, error: BaseException) -> None:
+        """The phase is over, with an error: what it does not say stands beside it."""
+        untold = self._supervision.end(error)
+        if untold and isinstance(error, pytest.skip.Exception):
+            _fail(untold)
+        item.stash[UNTOLD] = untold
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Phase:
         """A finding names the fixture that was being set up."""
         supervision = self._supervision
-        before = supervision.occasion
-        supervision.occasion = replace(before, fixture=fixturedef.argname)
+        before, supervision.fixture = supervision.fixture, fixturedef.argname
         try:
             return (yield)
         finally:
-            supervision.occasion = before
+            supervision.fixture = before
 
     # The reports, which xdist carries from its workers.
 
@@ -185,21 +202,27 @@ class GuardedRun:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """The report takes along what was found in its phase."""
-        if not item.config.getoption("fulltrace"):
-            for error in (call.excinfo, *_kept(item)):
+        kept = _kept(item)
+        if (call.excinfo or kept) and not item.config.getoption("fulltrace"):
+            for error in (call.excinfo, *kept):
                 if error is not None:
                     end_at_users_line(error.value)
         report = yield
-        setattr(report, ATTRIBUTE, [record.plain() for record in self._supervision.journal.take()])
-        untold = item.stash.get(UNTOLD, [])
-        item.stash[UNTOLD] = []
-        if untold and report.failed:
-            report.sections.append(("pgpoolsafe", "\n\n".join(untold)))
+        records = self._supervision.journal.take()
+        if records:
+            setattr(report, ATTRIBUTE, [record.plain() for record in records])
+        if UNTOLD in item.stash:
+            untold = item.stash[UNTOLD]
+            del item.stash[UNTOLD]
+            if untold and report.failed:
+                report.sections.append(("pgpoolsafe", "\n\n".join(untold)))
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Where the summary is made, every report comes by."""
-        self._ending.gather(map(Record.from_plain, getattr(report, ATTRIBUTE, [])))
+        records = getattr(report, ATTRIBUTE, None)
+        if records:
+            self._ending.gather(map(Record.from_plain, records))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

@@ -121,7 +121,7 @@ class Guard:
     @property
     def has_blocks(self) -> bool:
         """Whether there may be such a block around."""
-        return bool(self.block or self.around is not None)
+        return self.around is not None or (self.block is not NOTHING and bool(self.block))
 
     @property
     def attends(self) -> bool:
@@ -137,6 +137,8 @@ class Guard:
     def has_settings(self) -> bool:
         """Whether there is anything to put in force, now or when the transaction ends."""
         books = self.books
+        if books.settings is books.settled is NOTHING:
+            return self.has_blocks or books.segment
         return bool(self.has_blocks or books.settings or books.settled or books.segment)
 
     @property
@@ -248,10 +250,8 @@ class Guard:
             self.own_failure()
             return Plan(None, reading, draft)
         self.reporter.report(trial.findings)
-        plan = Plan(
-            edited, reading, draft, trial.question, tuple(trial.lasting), trial.is_lone_lock
-        )
-        plan = replace(plan, edits=tuple(edits)) if edits else plan
+        asked, lasting = trial.question, tuple(trial.lasting)
+        plan = Plan(edited, reading, draft, asked, lasting, trial.is_lone_lock, tuple(edits))
         return plan if carrying is None else _with_settings(plan, carrying)
 
     def plan_for_plain(self, text: str) -> Plan | None:
@@ -316,7 +316,7 @@ class Guard:
 
     def done(self, plan: Plan, *, in_block: bool | None = None) -> None:
         """The text succeeded. `in_block`: whether a block is open now; None: not known yet."""
-        self.books = plan.draft
+        self.books = plan.draft.entered()
         if in_block is False and self.books.in_block:
             self.books.end()
 

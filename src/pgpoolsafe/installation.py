@@ -16,6 +16,7 @@ from .poolers.products import named
 from .rules.findings import Finding
 from .rules.policy import Policy
 from .rules.reporting import Reporter
+from .session.books import HOLDING
 
 changing = RLock()
 """Held while something is installed or uninstalled: one at a time in the process."""
@@ -205,22 +206,23 @@ def unsettled() -> list[Finding]:
 
     Only what ROLLBACK would undo without a word, oldest installation first.
     """
+    if not HOLDING.is_possible:
+        return []
+    HOLDING.is_possible = False  # before the look: what comes meanwhile is seen the next time
     with changing:
         installations = list(_installations)
-    seen: set[int] = set()
-    found: list[Finding] = []
-    for conn in (conn for one in installations for conn in one.connections()):
-        if id(conn) not in seen:
-            seen.add(id(conn))
-            found += _undoable(conn)
-    return found
+    connections = {id(conn): conn for one in installations for conn in one.connections()}
+    return [finding for conn in connections.values() for finding in _undoable(conn)]
 
 
 def _undoable(conn: Any) -> list[Finding]:
     """What the open transaction of a connection has made that would stay if it committed."""
     fitting = fitting_of(conn)
     seat = fitting.seat_of(conn)
-    if seat is None or not seat.guard.books.undoable or not fitting.is_open(conn):
+    if seat is None or not seat.guard.books.undoable:
+        return []
+    HOLDING.is_possible = True
+    if not fitting.is_open(conn):
         return []
     made = seat.guard.books.undoable.values()
     return [memo for memos in made for memo in memos if memo is not None]
@@ -229,7 +231,10 @@ def _undoable(conn: Any) -> list[Finding]:
 def installation_of(target: Any) -> Installation | None:
     """The installation on a target (None: on the whole process), if there is one."""
     for installation in _installations:
-        if installation.target is target and installation.is_process_wide is (target is None):
+        if target is None:
+            if installation.is_process_wide:
+                return installation
+        elif installation.target is target:
             return installation
     return None
 

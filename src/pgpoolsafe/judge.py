@@ -152,13 +152,8 @@ class Trial:
         """Savepoints, and the end of prepared transactions."""
         if self.carrying is not None:
             self.carrying.passes()
-        name = control.name or ""
-        if control.verb is ControlVerb.SAVEPOINT:
-            self.draft.savepoint(name)
-        elif control.verb is ControlVerb.RELEASE:
-            self.draft.release_savepoint(name)
-        elif control.verb is ControlVerb.ROLLBACK_TO:
-            self.draft.rollback_to(name)
+        self.draft.move(control)
+        if control.verb is ControlVerb.ROLLBACK_TO:
             self.failed = False
 
     def _end_by(self, statement: Statement, control: Control, *, committed: bool) -> None:

@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "sent": ("rules", "session"),
     "blame": ("guard", "poolers", "rules", "sent", "session"),
     "drivers": ("blame", "sent", "guard", "plan", "poolers", "rules", "session", "sql"),
-    "installation": ("drivers", "guard", "poolers", "rules"),
+    "installation": ("drivers", "guard", "poolers", "rules", "session"),
     "install": ("drivers", "installation", "rules"),
     "startup_options": ("poolers", "rules"),
     "endpoint_check": ("poolers",),

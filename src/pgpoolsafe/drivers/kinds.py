@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -34,6 +35,7 @@ def not_lent(target: Any) -> Any:
     return target._con if lent is not None and type(target) is lent else target
 
 
+@cache
 def fitting(name: str) -> Any:
     """What puts the guard on the connections of a driver: `attach`, `detach`, `check`."""
     module = import_module(f".{name}", __package__)

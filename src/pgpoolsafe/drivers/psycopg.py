@@ -22,7 +22,7 @@ from psycopg._cursor_base import BaseCursor
 
 from ..guard import Guard
 from .psycopg_classes import adopt as adopt_cursor
-from .psycopg_classes import check_layout, guarded_connection, release
+from .psycopg_classes import guarded_connection, release
 from .psycopg_meeting import recall
 from .psycopg_seat import ATTRIBUTE, Seat
 
@@ -47,7 +47,6 @@ def attach(
         return
     owner.guards(conn)
     if seat is None:
-        check_layout()
         dress = _dressing(conn)
         seat = conn.__dict__[ATTRIBUTE] = Seat(Guard(owner.policy, owner.reporter))
         dress(True, adopt=adopt)

@@ -19,11 +19,12 @@ from psycopg._connection_base import BaseConnection
 from psycopg._cursor_base import BaseCursor
 from psycopg._preparing import PrepareManager
 
-from ..effects import PLAIN
+from ..effects import DRAWS, PLAIN
 from ..errors import ConfigurationError
 from ..guard import Guard
 from . import psycopg_carrying as carrying
 from . import psycopg_commands as commands
+from . import psycopg_light as light
 from . import psycopg_sending as sending
 from .copying import reduce_override
 from .psycopg_pipeline import end_streaming
@@ -81,6 +82,7 @@ def guarded_connection(cls: type) -> type:
     """The guarded subclass of a connection class; one base, so that __class__ can change."""
     found = _connection_classes.get(cls)
     if found is None:
+        check_layout()
         found = _connection_classes[cls] = _subclass(cls, _connection_overrides(cls))
     return found
 
@@ -118,7 +120,7 @@ def _connection_overrides(cls: Any) -> dict[str, Any]:
 
     def _exec_command(self: Any, command: Any, result_format: Any = pq.Format.TEXT) -> Any:
         seat = getattr(self, ATTRIBUTE, RETIRED)
-        if commands.passes(seat, command):
+        if commands.passes(self, seat, command):
             return exec_command(self, command, result_format)
         return commands.command(self, seat, exec_command, command, result_format)
 
@@ -217,8 +219,13 @@ def _execute_override(send: Any) -> Any:
         binary: bool | None = None,
     ) -> Any:
         seat = getattr(self._conn, ATTRIBUTE, RETIRED)
-        if query.__class__ is str and seat.known(query) is PLAIN:
+        reading = seat.known(query) if query.__class__ is str else None
+        if reading is PLAIN or (reading is DRAWS and light.draws(self._conn, seat.guard)):
             return send(self, query, params, prepare=prepare, binary=binary)
+        control = reading and light.savepoint(self._conn, seat.guard, reading)
+        if control:
+            gen = send(self, query, params, prepare=prepare, binary=binary)
+            return light.moved(self._conn, seat, control, gen)
         return sending.statement(
             self,
             seat,

@@ -12,6 +12,7 @@ from ..errors import SessionStateError, SessionStateWarning
 from ..guard import Guard, ends_transaction, is_rollback
 from ..plan import Plan
 from . import psycopg_carrying as carrying
+from . import psycopg_light as light
 from . import psycopg_meeting as meeting
 from . import psycopg_pipeline as pipeline
 from . import psycopg_residue as residue
@@ -23,7 +24,7 @@ Gen = Generator[Any, Any, Any]
 _ENDS = frozenset({b"COMMIT", b"ROLLBACK"})
 
 
-def passes(seat: Any, command: Any) -> bool:
+def passes(conn: Any, seat: Any, command: Any) -> bool:
     """Whether a command of psycopg's needs no look: the BEGIN and COMMIT of most programs."""
     guard = seat.guard
     if not guard.attends:
@@ -32,14 +33,10 @@ def passes(seat: Any, command: Any) -> bool:
         return True
     if command.__class__ is not bytes or not seat.met or seat.watch is not None:
         return False
-    books = guard.books
     if command in _ENDS:
-        if not books.blank:
-            return False
-        books.in_block = False
-        return True
+        return light.ends(conn, seat)
     if seat.passes_begin and not guard.has_settings and command.startswith(b"BEGIN"):
-        books.in_block = True
+        guard.books.in_block = True
         return True
     return False
 
@@ -79,7 +76,7 @@ def _met_command(
 def _command(
     conn: Any, seat: Any, send: Callable[..., Gen], command: Any, result_format: Any
 ) -> Gen:
-    if passes(seat, command):
+    if passes(conn, seat, command):
         return send(conn, command, result_format)
     guard: Guard = seat.guard
     text = text_of(conn, command) or ""
@@ -88,6 +85,9 @@ def _command(
     if not is_control and not guard.counts_on_kept(reading):
         guard.internal(reading)
         return send(conn, command, result_format)
+    control = light.savepoint(conn, guard, reading)
+    if control is not None:
+        return light.moved(conn, seat, control, send(conn, command, result_format))
     in_flight = sys.exc_info()[1]
     try:
         plan = guard.plan(

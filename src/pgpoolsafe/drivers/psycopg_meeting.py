@@ -23,6 +23,7 @@ from psycopg.generators import fetch_many, pipeline_communicate
 from ..errors import SessionStateError, SessionStateWarning
 from ..poolers.answers import Pooler
 from ..poolers.detect import (
+    GIVEN_NAMES,
     PROBED_PARAMETERS,
     Greeting,
     Probe,
@@ -76,7 +77,7 @@ def _meet_now(conn: Any, seat: Any) -> bool:
     if owner.override is not None:
         _met(conn, seat, owner.override)
         return bool(seat.met or not is_free(conn))
-    greeting = greet(conn)
+    greeting = glance(conn)
     pooler = _known(owner.poolers, greeting)
     if pooler is not None:
         owner.poolers[greeting.endpoint] = pooler
@@ -84,7 +85,7 @@ def _meet_now(conn: Any, seat: Any) -> bool:
         return bool(seat.met or not is_free(conn))
     if not is_free(conn):
         # Judge by what is known; ask when the connection is free.
-        seat.guard.meet(conclude(greeting, None))
+        seat.guard.meet(conclude(greet(conn), None))
         return True
     return False
 
@@ -95,7 +96,7 @@ def recall(conn: Any, seat: Any) -> None:
     if conn.closed or not guard.watching or guard.policy.mode is Mode.STRICT:
         return
     try:
-        pooler = owner.override or _known(owner.poolers, greet(conn))
+        pooler = owner.override or _known(owner.poolers, glance(conn))
     except Error:  # it broke meanwhile; its next statement says so
         return
     except Exception:  # noqa: BLE001  # logged; it is met at its first statement instead
@@ -227,7 +228,18 @@ def _report_named_prepares(conn: Any, guard: Any, pooler: Pooler) -> None:
 
 def greet(conn: Any) -> Greeting:
     """What the connection shows without a word to the server."""
+    return replace(
+        glance(conn),
+        requested_application_name=option_of(conn.pgconn, b"application_name"),
+        local_port=_local_port(conn.pgconn),
+    )
+
+
+def glance(conn: Any) -> Greeting:
+    """The same for a first look, for which every new connection is asked: what costs little."""
     pgconn = conn.pgconn
+    parameters = _parameters(pgconn)
+    is_told_apart = parameters.get("application_name") not in GIVEN_NAMES
     return Greeting(
         endpoint=Endpoint(
             host=_decoded(pgconn.host),
@@ -236,10 +248,11 @@ def greet(conn: Any) -> Greeting:
             dbname=_decoded(pgconn.db),
         ),
         backend_pid=pgconn.backend_pid,
-        parameters=_parameters(pgconn),
+        parameters=parameters,
         server_version=pgconn.server_version,
-        requested_application_name=option_of(pgconn, b"application_name"),
-        local_port=_local_port(pgconn),
+        requested_application_name=(
+            None if is_told_apart else option_of(pgconn, b"application_name")
+        ),
         dialled_port=int(_decoded(pgconn.port) or 0) or None,
         can_close_prepared=capabilities.has_send_close_prepared(),
     )

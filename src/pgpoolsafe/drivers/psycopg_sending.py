@@ -25,13 +25,13 @@ from . import psycopg_meeting as meeting
 from . import psycopg_pipeline as pipeline
 from . import psycopg_residue as residue
 from .psycopg_errors import reposition
+from .psycopg_light import will_be_in_block
 from .psycopg_outcome import (
     IDLE,
     INERROR,
     carry_out,
     carry_out_edited,
     carry_out_question,
-    is_in_block,
     refuse_end,
 )
 from .psycopg_texts import Template, like, text_of, values_in
@@ -99,7 +99,7 @@ def _decided(one: Statement) -> Gen:
     if is_do:  # psycopg takes %% for %, and in a body that is format('… %I …')
         text = text.replace("%%", "%")
     reading = guard.read(text)
-    in_block = _will_be_in_block(conn, guard)
+    in_block = will_be_in_block(conn, guard)
     fuses = one.carry is not None and _fuses(conn, guard, text)
     if not (fuses or reading not in (PLAIN, DRAWS) or guard.is_wary_of(text)):
         gen = _plainly(one, text, in_block, draws=reading is DRAWS)
@@ -198,16 +198,6 @@ def _showing_own_text(gen: Gen, text: str, plan: Plan) -> Gen:
         if plan.edits or plan.as_query or plan.after:
             reposition(error, text, plan.edits, before)
         raise
-
-
-def _will_be_in_block(conn: Any, guard: Guard) -> bool:
-    """Whether a statement sent now runs in a block: open, or opened for it by psycopg."""
-    begins = not conn._autocommit
-    if not (conn._pipeline and pipeline.runs_ahead(conn)):
-        return begins or is_in_block(conn)
-    # The status, which psycopg goes by, is that of the last Sync.
-    is_idle = conn.pgconn.transaction_status == IDLE
-    return guard.books.in_block or bool(begins and is_idle)
 
 
 def many(

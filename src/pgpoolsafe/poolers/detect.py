@@ -34,6 +34,7 @@ from .probe import (
 from .products import DIRECT, SHOWN_BY_MANY, TRACKED_BY_MOST, pooler, version_in
 
 __all__ = [
+    "GIVEN_NAMES",
     "PROBED_PARAMETERS",
     "Greeting",
     "Probe",
@@ -44,6 +45,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+GIVEN_NAMES = ("pgagroal",)
+"""What a client is told that its application_name is, where it asked for another."""
 
 _IN_HOT_STANDBY_SINCE = 140000
 
@@ -136,7 +140,7 @@ def _addressed(greeting: Greeting) -> Pooler | None:
 def _signed(greeting: Greeting) -> Pooler | None:
     """pgagroal gives its own application_name to every client; it never tells the mode."""
     reported = greeting.parameters.get("application_name")
-    if reported != "pgagroal" or greeting.requested_application_name == reported:
+    if reported not in GIVEN_NAMES or greeting.requested_application_name == reported:
         return None
     return pooler(
         "pgagroal",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from .answers import PoolMode
 
@@ -180,6 +181,7 @@ ROWS: tuple[EndpointRow, ...] = (
 """The first row that fits wins."""
 
 
+@lru_cache(maxsize=256)  # asked for each connection that is opened
 def match(endpoint: Endpoint) -> EndpointMatch | None:
     """What the address tells; None if it is not one of a known provider."""
     for row in ROWS:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from ..effects import EffectKind
+from ..effects import Control, ControlVerb, EffectKind
 from .settings import NOTHING, Carried
 
 M = TypeVar("M")
@@ -34,6 +34,21 @@ Mark = tuple[Carried, Carried, Any, bool, bool]
 REMEMBERED = frozenset(
     {EffectKind.TEMP_OBJECT, EffectKind.HELD_CURSOR, EffectKind.SETTING, EffectKind.ROLE}
 )
+
+
+class Holding:
+    """Whether any client of the process may hold what ROLLBACK would undo.
+
+    A test suite asks after each phase of each test, and hardly ever is there anything.
+    """
+
+    __slots__ = ("is_possible",)
+
+    def __init__(self) -> None:
+        self.is_possible = False
+
+
+HOLDING = Holding()
 
 # Before the name of what was undone rather than made; no name in PostgreSQL is empty.
 _UNDONE = ""
@@ -87,6 +102,12 @@ class Books(Generic[M]):
             self.number,
         )
 
+    def entered(self) -> Books[M]:
+        """These books, which count from now on."""
+        if self.undoable:
+            HOLDING.is_possible = True
+        return self
+
     def acquire(self, key: Key, memo: M) -> None:
         """Enter state that the running transaction made."""
         page = self._page(key[0])
@@ -129,6 +150,27 @@ class Books(Generic[M]):
         for key in keys:
             del page[key]
         return bool(keys)
+
+    def end_with_nothing(self) -> bool:
+        """The transaction ends, and committed or not it leaves nothing; whether that is so.
+
+        If not, nothing is noted.
+        """
+        if self.undoable or self.surviving or self.settings is not self.settled:
+            return False
+        self.in_block = self.drawn = False
+        self.savepoints = ()
+        return True
+
+    def move(self, control: Control) -> None:
+        """SAVEPOINT, RELEASE or ROLLBACK TO has succeeded; any other control changes nothing."""
+        name = control.name or ""
+        if control.verb is ControlVerb.SAVEPOINT:
+            self.savepoint(name)
+        elif control.verb is ControlVerb.RELEASE:
+            self.release_savepoint(name)
+        elif control.verb is ControlVerb.ROLLBACK_TO:
+            self.rollback_to(name)
 
     def savepoint(self, name: str) -> None:
         """SAVEPOINT name."""

@@ -106,6 +106,8 @@ class Journal:
 
     def take(self) -> list[Record]:
         """What has come since the last time."""
+        if not self._records:
+            return []
         with self._lock:
             records, self._records = list(self._records.values()), {}
         return records

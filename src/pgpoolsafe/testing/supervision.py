@@ -33,7 +33,7 @@ class Supervision:
 
     Raises ConfigurationError for wrong options, and at the start where there is no driver to
     guard. `journal` has what was found; tests and their phases are announced by `begin` and
-    `end`.
+    `end`; `fixture` is the one that is being set up.
     """
 
     def __init__(self, options: Options) -> None:
@@ -42,6 +42,7 @@ class Supervision:
         self.known = options.known()
         self.journal = Journal(options.root)
         self.occasion = Occasion()
+        self.fixture = ""
         self._fails = options.mode == "strict" and not options.update_baseline
         self._lock = Lock()
         self._failing: list[Finding] = []
@@ -103,29 +104,36 @@ class Supervision:
 
         Each text tells one finding that is to fail the test.
         """
-        with self._lock:
-            failing, self._failing = self._failing, []
-        texts = [f"{SWALLOWED}\n\n{one}" for one in failing if not reached(errors, one)]
+        texts = self._untold(errors) if self._failing else []
         if self.occasion.phase == "setup":
             self._open = {id(finding): finding for finding in unsettled()}
         elif self.occasion.phase == "call":
             self.look()
-        unsettled_texts, self._unsettled = self._unsettled, []
-        return texts + unsettled_texts
+        if self._unsettled:
+            texts += self._unsettled
+            self._unsettled = []
+        return texts
+
+    def _untold(self, errors: tuple[BaseException, ...]) -> list[str]:
+        with self._lock:
+            failing, self._failing = self._failing, []
+        return [f"{SWALLOWED}\n\n{one}" for one in failing if not reached(errors, one)]
 
     def look(self) -> None:
         """The test's own part is over, and nothing has been cleaned up yet: look at what its
         transactions would have left. `end()` tells of it.
         """
-        self._unsettled += [f"{UNSETTLED}\n\n{finding}" for finding in self._left_open()]
+        found = unsettled()
+        if found:
+            self._unsettled += [f"{UNSETTLED}\n\n{one}" for one in self._left_open(found)]
 
-    def _left_open(self) -> list[Finding]:
+    def _left_open(self, found: list[Finding]) -> list[Finding]:
         """What the test itself would have left, had its harness not rolled back.
 
         Test suites wrap a test into a transaction and roll back; the program commits.
         """
         known = self._open.keys() | self._told.keys()
-        new = [finding for finding in unsettled() if id(finding) not in known]
+        new = [finding for finding in found if id(finding) not in known]
         judged = [self._review(finding) for finding in new]
         with self._lock:  # they have come here, to be told now
             self._failing = [one for one in self._failing if not _is_among(one, new)]
@@ -139,7 +147,8 @@ class Supervision:
             return ignored(finding)
         entry = self.journal.entry(finding)
         verdict = self._verdict(finding, is_known=entry in self.known)
-        self.journal.note(finding, entry, verdict, self.occasion)
+        occasion = replace(self.occasion, fixture=self.fixture)
+        self.journal.note(finding, entry, verdict, occasion)
         if verdict is Verdict.FAILS:
             with self._lock:
                 self._failing.append(finding)
