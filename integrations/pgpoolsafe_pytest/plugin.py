@@ -45,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="judge every PostgreSQL connection as if it went through a pooler",
     )
-    parser.addini("pgpoolsafe", "warn or strict: as --pgpoolsafe", default="")
+    parser.addini("pgpoolsafe", "off, warn or strict: as --pgpoolsafe", default="")
     for name, value, text in OPTIONS:
         dest = f"pgpoolsafe_{name}"
         group.addoption(f"--pgpoolsafe-{name}", dest=dest, metavar=value, default=None, help=text)
@@ -75,6 +75,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _start(config: pytest.Config, namespace: Namespace) -> None:
     mode = namespace.pgpoolsafe or config.getini("pgpoolsafe") or "off"
+    if mode not in MODES:
+        known = ", ".join(map(repr, MODES))
+        raise pytest.UsageError(f"pgpoolsafe: mode={mode!r}: expected one of {known}")
     if mode == "off" or RUN in config.stash:
         return
     from .guarding import start

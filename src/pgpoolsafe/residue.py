@@ -6,12 +6,12 @@ import sys
 from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Any, overload
 
-from .session.residue import Residue
-
 if TYPE_CHECKING:
     import psycopg
     from sqlalchemy.engine import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from .session.residue import Residue
 
 
 @overload

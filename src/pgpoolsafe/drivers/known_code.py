@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import logging
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..effects import Effect, EffectKind
 from ..errors import SessionStateWarning
 from ..guard import Guard
 from ..rules.catalog import RULES, Level, rule_for
 from ..rules.policy import Policy
-from ..sql.routine_reader import RoutineReader
-from ..sql.routines import Analysis, Lets
-from ..sql.stored import StoredCode
+
+if TYPE_CHECKING:
+    from ..sql.routine_reader import RoutineReader
+    from ..sql.routines import Lets
+    from ..sql.stored import StoredCode
 
 logger = logging.getLogger("pgpoolsafe")
 
@@ -51,6 +53,9 @@ def remembers_code(seat: Any, endpoint: Any) -> bool:
 
 def reader_of(stored: StoredCode, guard: Guard) -> RoutineReader | None:
     """A reader that knows the database's functions; None where none of them matters."""
+    from ..sql.routine_reader import RoutineReader  # most programs never audit
+    from ..sql.routines import Analysis
+
     try:
         analysis = Analysis(stored, lets_by(guard.policy))
         analysis.forget_bodies()

@@ -138,7 +138,6 @@ def _psycopg(process: Process) -> Seam:
     from psycopg._connection_base import BaseConnection
 
     from .psycopg_classes import check_layout
-    from .psycopg_connecting import connect
 
     check_layout()
 
@@ -150,7 +149,13 @@ def _psycopg(process: Process) -> Seam:
             owner = process.owner
             if owner is None:
                 return (yield from send(conninfo))
-            conn, refused = yield from connect(owner, send, conninfo)
+            refused: dict[str, str] = {}
+            if owner.policy.carries:
+                from .psycopg_connecting import connect
+
+                conn, refused = yield from connect(owner, send, conninfo)
+            else:
+                conn = yield from send(conninfo)
             process.guard("psycopg", conn, adopt=False, refused_options=refused)
             return conn
 

@@ -15,7 +15,6 @@ from . import psycopg_carrying as carrying
 from . import psycopg_light as light
 from . import psycopg_meeting as meeting
 from . import psycopg_pipeline as pipeline
-from . import psycopg_residue as residue
 from .psycopg_outcome import INERROR, carry_out, is_in_block, refuse_end
 from .psycopg_texts import text_of
 
@@ -65,6 +64,8 @@ def _met_command(
 ) -> Gen:
     if seat.watch is None:
         return _command(conn, seat, send, command, result_format)
+    from . import psycopg_residue as residue
+
     return residue.watched_command(
         conn,
         seat,

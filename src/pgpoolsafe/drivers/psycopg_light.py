@@ -39,12 +39,15 @@ def will_be_in_block(conn: Any, guard: Guard) -> bool:
 
 
 def savepoint(conn: Any, guard: Guard, reading: Reading) -> Control | None:
-    """The command, if a text is one on a savepoint of the open block, outside a pipeline."""
+    """The command, if a text is one on a savepoint of its block, outside a pipeline."""
     control = reading.statements[0].control if len(reading.statements) == 1 else None
-    if control is None or control.verb not in _SAVEPOINTS:
+    if control is None or control.verb not in _SAVEPOINTS or conn._pipeline:
         return None
-    is_open = guard.books.in_block and not conn._pipeline and is_in_block(conn)
-    return control if is_open else None
+    if guard.books.in_block:
+        return control if is_in_block(conn) else None
+    # psycopg's BEGIN comes first, and is noted when it does.
+    begins = not conn._autocommit and conn.pgconn.transaction_status == IDLE
+    return control if begins and not guard.has_settings else None
 
 
 def moved(conn: Any, seat: Any, control: Control, gen: Gen) -> Gen:

@@ -34,13 +34,11 @@ from ..poolers.detect import (
 )
 from ..poolers.endpoints import Endpoint
 from ..poolers.products import pooler as pooler_named
-from ..poolers.startup import left_out, settings_in
 from ..rules.allowing import allowed_now
 from ..rules.catalog import RULES, Level
 from ..rules.findings import Finding, caller
 from ..rules.policy import Mode
 from .known_code import remembers_code, wants_code
-from .psycopg_audit import learn_code
 
 logger = logging.getLogger("pgpoolsafe")
 
@@ -142,6 +140,8 @@ def meet_by_asking(conn: Any, seat: Any) -> Gen:
     if seat.guard.pooler != _as_libpq_can(pooler):
         _met(conn, seat, pooler)
     if not seat.met:
+        from .psycopg_audit import learn_code  # most programs never audit
+
         yield from learn_code(conn, seat, greeting.endpoint)
         seat.met = True
         seat.settle()
@@ -178,8 +178,7 @@ def _asked(conn: Any, greeting: Greeting, poolers: Poolers) -> Gen:
 
 def _met(conn: Any, seat: Any, pooler: Pooler) -> None:
     guard = seat.guard
-    asked = settings_in(option_of(conn.pgconn, b"options") or "")
-    guard.give({**left_out(pooler, asked), **seat.refused_options})
+    guard.give({**_left_out(conn, pooler), **seat.refused_options})
     guard.meet(_as_libpq_can(pooler))
     guard.judged_as = _as_libpq_can(guard.judged_as)
     logger.debug("connected to %s: %s", pooler, "; ".join(pooler.evidence))
@@ -190,6 +189,15 @@ def _met(conn: Any, seat: Any, pooler: Pooler) -> None:
         _report_named_prepares(conn, guard, guard.judged_as)
     seat.met = not wants_code(seat) or remembers_code(seat, greet(conn).endpoint)
     seat.settle()
+
+
+def _left_out(conn: Any, pooler: Pooler) -> dict[str, str]:
+    """The settings of the connection's options that this pooler does not put in force."""
+    if not pooler.shares_sessions:
+        return {}
+    from ..poolers.startup import left_out, settings_in
+
+    return left_out(pooler, settings_in(option_of(conn.pgconn, b"options") or ""))
 
 
 def _as_libpq_can(pooler: Pooler) -> Pooler:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg._connection_base import BaseConnection
 
-from ..blame import Watch
 from ..effects import PLAIN, Reading
 from ..guard import Guard
 from ..poolers.answers import PoolMode
@@ -16,6 +15,9 @@ from ..rules.policy import Mode, Policy
 from ..rules.reporting import Reporter
 from ..session.blocks import around, merged
 from ..session.settings import Carried
+
+if TYPE_CHECKING:
+    from ..blame import Watch
 
 ATTRIBUTE = "_pgpoolsafe"
 
@@ -94,6 +96,8 @@ class Seat:
         if not (self.met and self.guard.policy.checks_residue) or self._leads_elsewhere:
             self.watch = None
         elif self.watch is None:
+            from ..blame import Watch  # few look for residue
+
             self.watch = Watch(self.guard)
         if not self.guard.attends:
             self.known = _nothing_to_do

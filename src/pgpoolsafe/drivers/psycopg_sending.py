@@ -23,7 +23,6 @@ from ..sql.manners import Manner, manner
 from . import psycopg_carrying as carrying
 from . import psycopg_meeting as meeting
 from . import psycopg_pipeline as pipeline
-from . import psycopg_residue as residue
 from .psycopg_errors import reposition
 from .psycopg_light import will_be_in_block
 from .psycopg_outcome import (
@@ -78,6 +77,8 @@ def statement(cursor: Any, seat: Any, query: Any, params: Any, send: Send, **mor
 def _watched(one: Statement) -> Gen:
     if one.seat.watch is None:
         return _decided(one)
+    from . import psycopg_residue as residue
+
     conn = one.cursor._conn
     return residue.watched(
         conn,

@@ -74,7 +74,9 @@ class Engines:
 
     def _prepare(self, engine: Any) -> None:
         if self._is_psycopg:
-            self._driver.check_layout()
+            from .psycopg_classes import check_layout
+
+            check_layout()
         else:
             check_policy(self._installation.policy)
         self._seam.put()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from enum import Enum
+from functools import cache
 from typing import NamedTuple
 
 from ..effects import Bound
@@ -115,7 +116,12 @@ def _compile(placeholder: str) -> re.Pattern[str]:
 
 _NEVER = "(?!)"
 _WITH_PLACEHOLDERS = _compile(_PLACEHOLDER)
-_WITHOUT_PLACEHOLDERS = _compile(_NEVER)
+
+
+@cache
+def _without_placeholders() -> re.Pattern[str]:
+    return _compile(_NEVER)
+
 
 # As psycopg counts: everywhere in the text, quotes and comments included.
 _COUNTED = re.compile(r"%(?:%|\(([^()]*)\)[sbt]|[sbt])")
@@ -164,7 +170,7 @@ class _Scanner:
     def _run(self, pos: int) -> int:
         """Read on from `pos` until a token ends elsewhere than its pattern; where that is."""
         add, folded, handlers, kind = self.tokens.append, self.folded, _HANDLERS, Kind.WORD
-        pattern = _WITH_PLACEHOLDERS if self.placeholders else _WITHOUT_PLACEHOLDERS
+        pattern = _WITH_PLACEHOLDERS if self.placeholders else _without_placeholders()
         for found in pattern.finditer(self.text, pos):
             group = found.lastindex or 0
             start, pos = found.span(group)

@@ -285,7 +285,7 @@ def test_a_wrong_option_is_one_clear_error(suite: Suite, words: tuple[str, ...])
 @pytest.mark.parametrize(
     "line, error",
     [
-        ("pgpoolsafe = loud", "mode='loud': expected one of 'warn', 'strict'"),
+        ("pgpoolsafe = loud", "mode='loud': expected one of 'off', 'warn', 'strict'"),
         ("pgpoolsafe_rules = lissen = ignore", "rules: unknown rule 'lissen'; known rules: *"),
         ("pgpoolsafe_rules = listen = loud", "rules: listen='loud': expected one of *"),
     ],
