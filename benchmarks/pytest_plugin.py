@@ -52,7 +52,8 @@ class Order(Base):
 def pool():
     with psycopg_pool.ConnectionPool(DSN, min_size=1, max_size=2) as pool:
         with pool.connection() as conn:
-            conn.execute("CREATE TABLE IF NOT EXISTS orders (id serial primary key, item text)")
+            conn.execute("DROP TABLE IF EXISTS orders")  # no run is to scan what the last left
+            conn.execute("CREATE TABLE orders (id serial primary key, item text)")
         yield pool
 
 

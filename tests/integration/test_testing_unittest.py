@@ -195,6 +195,13 @@ def test_unittest_in_warn_mode(project: Project) -> None:
     assert "6 told at 3 places" in done.stderr
 
 
+def test_unittest_unguarded(project: Project) -> None:
+    project.write(test_cases=CASES)
+    done = project.unittest("--pgpoolsafe", "off", "test_cases")
+    assert (done.returncode, "failures=1" in done.stderr) == (1, True), done.stderr  # its own
+    assert "pgpoolsafe" not in done.stderr
+
+
 @pytest.mark.parametrize(
     "words, error",
     [
@@ -276,6 +283,15 @@ def test_djangos_runner(project: Project, postgres: Postgres) -> None:
     assert done.returncode == 1, done.stderr
     assert outcomes(done) == {"rolled_back": "FAIL", "safe": "ok", "committed": "ERROR"}
     assert "2 failed at 1 place" in done.stdout + done.stderr
+
+
+def test_djangos_runner_unguarded(project: Project, postgres: Postgres) -> None:
+    project.write(test_django=DJANGO, shop_settings=SETTINGS)
+    project.environment["SUPER"] = postgres.dsn("postgres")
+    words = ("test", "--settings=shop_settings", "--noinput", "--pgpoolsafe=off")
+    done = project.run("-m", "django", *words)
+    assert done.returncode == 0, done.stderr
+    assert "as if behind" not in done.stdout + done.stderr
 
 
 PARALLEL = """

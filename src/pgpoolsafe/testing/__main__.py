@@ -8,6 +8,7 @@ from argparse import ArgumentParser
 
 from ..errors import ConfigurationError
 from .arguments import add_arguments, finished, strict_run
+from .options import OFF
 
 
 def main(words: list[str]) -> int:
@@ -19,15 +20,23 @@ def main(words: list[str]) -> int:
     )
     add_arguments(parser)
     arguments, rest = parser.parse_known_args(words)
+    if arguments.pgpoolsafe == OFF:
+        return 0 if _unittest(rest) else 1
     try:
         with strict_run(vars(arguments), is_whole=not rest or rest == ["discover"]) as run:
-            program = unittest.main(module=None, argv=["unittest", *rest], exit=False)
+            passed = _unittest(rest)
             lines, fails = finished(*run)
     except ConfigurationError as error:
         sys.stderr.write(f"pgpoolsafe: {error}\n")
         return 2
     sys.stderr.write("".join(f"{line}\n" for line in lines))
-    return 0 if program.result.wasSuccessful() and not fails else 1
+    return 0 if passed and not fails else 1
+
+
+def _unittest(words: list[str]) -> bool:
+    """Whether all tests have passed."""
+    program = unittest.main(module=None, argv=["unittest", *words], exit=False)
+    return program.result.wasSuccessful()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import ConfigurationError
 from .cases import strict_tests
 from .ending import Ending
-from .options import MODES, Options
+from .options import MODES, OFF, Options
 from .supervision import Supervision
 
 _RESIDUE: Mapping[str, bool | str] = {"off": False, "on": True, "statement": "statement"}
@@ -20,7 +20,7 @@ _RESIDUE: Mapping[str, bool | str] = {"off": False, "on": True, "statement": "st
 def add_arguments(parser: ArgumentParser) -> None:
     """Add `--pgpoolsafe` and the rest, named as the pytest plugin has them."""
     group = parser.add_argument_group("pgpoolsafe", "session state behind a connection pooler")
-    group.add_argument("--pgpoolsafe", choices=MODES, default="strict")
+    group.add_argument("--pgpoolsafe", choices=(OFF, *MODES), default="strict")
     group.add_argument("--pgpoolsafe-pooler", metavar="POOLER")
     group.add_argument("--pgpoolsafe-residue", choices=_RESIDUE, default="off")
     group.add_argument("--pgpoolsafe-baseline", type=Path, metavar="FILE")

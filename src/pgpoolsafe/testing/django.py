@@ -12,6 +12,7 @@ from django.test.runner import DiscoverRunner
 from ..errors import ConfigurationError
 from .arguments import add_arguments, finished, strict_run
 from .ending import Ending
+from .options import OFF
 from .supervision import Supervision
 
 _SPAWN = (
@@ -46,9 +47,10 @@ class StrictRunner(DiscoverRunner):  # type: ignore[misc]  # Django has no types
 
     def setup_test_environment(self, **kwargs: Any) -> None:
         """The guard comes first: the connections that make the test database stay open."""
-        if self.parallel > 1:
-            _check_parallel(self._arguments)
-        self._run = self._stack.enter_context(strict_run(self._arguments))
+        if self._arguments["pgpoolsafe"] != OFF:
+            if self.parallel > 1:
+                _check_parallel(self._arguments)
+            self._run = self._stack.enter_context(strict_run(self._arguments))
         super().setup_test_environment(**kwargs)
 
     def suite_result(self, suite: Any, result: Any, **kwargs: Any) -> int:

@@ -14,6 +14,9 @@ from .baseline import Entry, read
 
 MODES = ("warn", "strict")
 
+OFF = "off"
+"""What a runner takes beside these: then nothing is guarded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
