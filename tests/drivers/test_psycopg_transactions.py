@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -60,6 +61,58 @@ def test_left_at_commit(conn: Conn, postgres: Postgres, make: str) -> None:
     assert conn.info.transaction_status == TransactionStatus.IDLE
     assert locks(postgres) == 0
     assert conn.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
+
+
+WITHIN_SAVEPOINTS: dict[str, tuple[list[str], str | None]] = {
+    "back to the savepoint": (
+        ["SAVEPOINT a", "SET work_mem = '1MB'", "ROLLBACK TO a", "RELEASE a"], None
+    ),
+    "released": (["SAVEPOINT a", "LISTEN x", "RELEASE a"], "LISTEN x"),
+    "made before": (["LISTEN x", "SAVEPOINT a", "ROLLBACK TO a"], "LISTEN x"),
+    "a drop is undone": (
+        ["CREATE TEMP TABLE t (i int)", "SAVEPOINT a", "DROP TABLE t", "ROLLBACK TO a"],
+        "CREATE TEMP TABLE t (i int)",
+    ),
+    "a lock stays": (
+        ["SAVEPOINT a", "SELECT pg_advisory_lock(7)", "ROLLBACK TO a"],
+        "SELECT pg_advisory_lock(7)",
+    ),
+    "back out of an error": (
+        ["SAVEPOINT a", "LISTEN x", "SELECT 1 / 0", "ROLLBACK TO SAVEPOINT a"], None
+    ),
+    "an unknown savepoint": (
+        ["SAVEPOINT a", "SAVEPOINT b", "LISTEN x", "ROLLBACK TO c", "ROLLBACK TO b"], None
+    ),
+    "a sequence value drawn in between": (
+        ["CREATE TEMP SEQUENCE s", "SAVEPOINT a", "SELECT nextval('s')", "ROLLBACK TO a",
+         "SELECT currval('s')", "DROP SEQUENCE s"], None
+    ),
+    "within and after": (
+        ["SAVEPOINT a", "SAVEPOINT b", "RELEASE b", "ROLLBACK TO a", "LISTEN x"], "LISTEN x"
+    ),
+}  # fmt: skip
+"""What is sent in one transaction, and the statement that COMMIT is refused for."""
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+@pytest.mark.parametrize("title", WITHIN_SAVEPOINTS)
+def test_within_savepoints(pgbouncer: PgBouncer, title: str, autocommit: bool) -> None:
+    """The first of them opens the transaction where psycopg is not in autocommit."""
+    texts, left = WITHIN_SAVEPOINTS[title]
+    refused: list[str] = []
+    with psycopg.connect(pgbouncer.dsn(), autocommit=autocommit) as conn:
+        pgpoolsafe.install(conn, mode="strict")
+        for text in (*(["BEGIN"] if autocommit else []), *texts):
+            with suppress(psycopg.Error):
+                conn.execute(text)
+        try:
+            conn.execute("COMMIT") if autocommit else conn.commit()
+        except SessionStateError as error:
+            refused.append(error.statement)
+        # Nothing of it is left to be refused in the next one.
+        with conn.transaction():
+            conn.execute("SELECT 1")
+    assert refused == ([left] if left else [])
 
 
 SURVIVORS = [UNDONE[1], UNDONE[2]]

@@ -8,6 +8,7 @@ import pytest
 
 from pgpoolsafe.effects import EffectKind as K
 from pgpoolsafe.session.books import SURVIVES_ROLLBACK, Books, Key
+from pgpoolsafe.session.settings import NOTHING
 
 WORK_MEM: Key = (K.SETTING, ("work_mem",), False)
 TIMEZONE: Key = (K.SETTING, ("timezone",), False)
@@ -192,6 +193,27 @@ def test_the_end_wipes_everything(in_block: bool) -> None:
 def test_whatever_is_remembered_makes_the_books_not_blank(step: Step) -> None:
     assert not after(step).blank
     assert after().blank
+
+
+@pytest.mark.parametrize(
+    "steps, is_nothing",
+    [
+        ([], True),
+        ([savepoint("a"), savepoint("b")], True),
+        ([take(TEMP), give(TEMP)], True),
+        ([savepoint("a"), take(TEMP), back_to("a")], True),
+        ([take(TEMP)], False),
+        ([take(LOCK)], False),
+        ([undo(WORK_MEM)], False),
+        ([lambda books: setattr(books, "settings", NOTHING.put("work_mem", "1MB"))], False),
+    ],
+)
+def test_an_end_that_leaves_nothing(steps: list[Step], is_nothing: bool) -> None:
+    books = after(*steps)
+    books.in_block = books.drawn = True
+    before = books.copy()
+    assert books.end_with_nothing() is is_nothing
+    assert books == (Books() if is_nothing else before)
 
 
 def test_a_drawn_sequence_value_makes_the_books_not_blank() -> None:

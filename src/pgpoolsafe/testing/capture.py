@@ -13,6 +13,7 @@ from ..poolers.answers import Pooler
 from ..rules.findings import Finding
 from ..rules.reporting import ignored, reviewing
 from .options import Options
+from .supervision import expected
 
 
 @contextmanager
@@ -50,7 +51,9 @@ def capture_findings(
     before = unsettled()
     with install_policy(target, options.policy()), reviewing(capture):
         yield found
-        found += [one for one in unsettled() if not any(one is known for known in before)]
+        still_open = [one for one in unsettled() if not any(one is known for known in before)]
+        found += still_open
+        expected(still_open)
 
 
 def assert_safe(sql: str, *, pooler: str | Pooler | None = None) -> None:

@@ -57,6 +57,39 @@ def test_safe():
     shop.safe()
 """
 
+IN_HAND = """
+import pytest
+from pgpoolsafe.testing import capture_findings
+
+import shop
+
+
+@pytest.fixture
+def conn():
+    with shop.connect() as conn:
+        yield conn
+        conn.rollback()
+
+
+def test_in_hand(conn):
+    with capture_findings(conn) as found:
+        shop.tenant(conn)
+    assert [finding.rule for finding in found] == ["session-set"]
+
+
+def test_afterwards(conn):
+    with capture_findings(conn) as found:
+        shop.tenant(conn)
+    conn.execute("SET app.other = 'x'")
+"""
+
+
+def test_what_a_test_has_in_hand_fails_it_no_more(suite: Suite) -> None:
+    result = suite.strict(test=IN_HAND)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["session-set  1x  test_*:* in test_afterwards()"])
+
+
 MESSAGE = """\
 >   *conn.execute("SELECT pg_advisory_lock(42)")
 E   *pgpoolsafe.errors.SessionStateError: advisory-lock: pg_advisory_lock(42) outlives *
