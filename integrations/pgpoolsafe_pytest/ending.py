@@ -17,7 +17,7 @@ class PytestEnding(Ending):
     def finish(self, session: pytest.Session) -> None:
         """Write the report and the baseline; the exit status tells what no test could."""
         self.is_whole = self.is_whole and _ran_all(session)
-        if self.outcome().fails_outside and session.exitstatus in PASSED:
+        if not self.is_empty and self.outcome().fails_outside and session.exitstatus in PASSED:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         try:
             self._said = tuple(self.write())
@@ -27,6 +27,8 @@ class PytestEnding(Ending):
 
     def show(self, terminal: pytest.TerminalReporter) -> None:
         """The summary, at the end of pytest's own words."""
+        if self.is_empty and not self._said:
+            return
         outcome = self.outcome()
         if not (outcome.records or outcome.stale or self._said):
             return

@@ -227,7 +227,7 @@ def test_without_an_answer_nothing_is_called_safe_or_by_a_wrong_name(column: Col
 
 @pytest.mark.parametrize("column", MEASURED, ids=lambda column: column.name)
 def test_a_driver_that_cannot_close_statements_still_tells_a_proxy(column: Column) -> None:
-    bare = replace(column.answer, prepared_name=None)
+    bare = column.answer._replace(prepared_name=None)
     found = conclude(replace(column.greeting, can_close_prepared=False), bare)
     # Only the renamed statement names a PgBouncer that does not announce itself.
     if column.product in ("direct", "odyssey", "pgagroal") or not column.needs_probe:

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeVar
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
 
 from . import endpoints
 from .answers import Pooler, PoolMode
@@ -153,8 +153,7 @@ def _signed(greeting: Greeting) -> Pooler | None:
 # What the signs say together
 
 
-@dataclass(frozen=True, slots=True)
-class _Clue:
+class _Clue(NamedTuple):
     """One sign, for people, and what it stands for. `proxy`: it proves that there is one."""
 
     text: str

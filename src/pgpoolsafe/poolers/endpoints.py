@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from .answers import PoolMode
 
@@ -24,8 +25,7 @@ class Endpoint:
     dbname: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointRow:
+class EndpointRow(NamedTuple):
     """One kind of endpoint of one provider.
 
     `host` (a whole host name, lower case), `ports` (empty: any) and `dbname` recognise it.
@@ -73,8 +73,7 @@ class EndpointRow:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointMatch:
+class EndpointMatch(NamedTuple):
     """What an address tells. `direct`: the way around, where it can be derived from the
     address; `way_around`: the same for people, empty where there is nothing to go around.
     """

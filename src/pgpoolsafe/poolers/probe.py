@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .endpoints import Endpoint
 
@@ -70,8 +71,7 @@ class Greeting:
         return not 0 < self.backend_pid <= PID_MAX
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeAnswer:
+class ProbeAnswer(NamedTuple):
     """What came back. The ports are those of the server's own connection, None over a Unix
     socket. `prepared_name`: the name under which the server shows the statement that was
     parsed for the probe; None: it shows none, or none was parsed.
@@ -113,8 +113,7 @@ _PREPARED_NAME = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(NamedTuple):
     """One round trip, in one libpq pipeline with one Sync and outside a transaction:
     Parse `parsed_sql` as `name`, run `question_sql`, Close `name`.
 

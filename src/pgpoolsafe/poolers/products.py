@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from ..effects import EffectKind
 from ..errors import ConfigurationError
@@ -81,8 +81,7 @@ def _all(answer: Answer) -> Mapping[EffectKind, Answer]:
     return MappingProxyType(dict.fromkeys(COLUMNS, answer))
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What one product does, from version `since` up to but not including `before`.
 
     `since` empty: from the beginning; None: the row for a version nobody has stated, which

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from ..effects import Edit, Effect, EffectKind, Part, Scope, Verb
 from .lexer import Kind
@@ -36,8 +37,7 @@ _OLD_NAMES: Mapping[str, str] = {
 _AFTER_NAME = frozenset({".", "=", "to", "from"})
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """How far a SET reaches, and what would make it local."""
 
     scope: Scope

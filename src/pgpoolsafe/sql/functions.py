@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..effects import Effect, EffectKind, Part, Verb
 from .calls import Call
@@ -37,8 +38,7 @@ from .set_config import read_set_config
 Key = tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What a call of one function does; the columns stand in the module's table."""
 
     kind: EffectKind

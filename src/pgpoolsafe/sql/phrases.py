@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..effects import Part
 from .lexer import Kind, Token, scan
@@ -79,8 +79,7 @@ def _pair(source: Source) -> None:
         source.closing[begin] = len(source.tokens)
 
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
+class Phrase(NamedTuple):
     """The tokens `lo` to `hi` (not included) of a source."""
 
     source: Source

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .journal import Record
-from .report import Outcome, stale, update
 from .supervision import Supervision
+
+if TYPE_CHECKING:
+    from .report import Outcome
 
 
 class Ending:
@@ -27,8 +30,15 @@ class Ending:
         """What was found in a phase, a process, or between tests."""
         self._records += records
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to tell of: nothing was found, and nothing was known."""
+        return not (self._records or self._supervision.known)
+
     def outcome(self) -> Outcome:
         """What was found so far."""
+        from .report import Outcome, stale
+
         options = self._supervision.options
         is_read = self.is_whole and not options.update_baseline
         return Outcome(
@@ -43,6 +53,8 @@ class Ending:
         """Write the baseline and the report, and say so, a line each. Raises OSError."""
         options, said = self._supervision.options, []
         if options.update_baseline and options.baseline is not None:
+            from .report import update
+
             known = self._supervision.known
             count = update(options.baseline, known, self._records, whole=self.is_whole)
             said.append(f"{count} findings written to {options.baseline}")
