@@ -69,6 +69,8 @@ def _of_psycopg(connection: Any, names: tuple[str, ...]) -> Any:
 
 
 def _of_sqlalchemy(connection: Any, names: tuple[str, ...]) -> Residue:
+    from .session.residue import Residue
+
     found = _of_psycopg(connection.connection.driver_connection, names)
     if isinstance(found, Residue):
         return found
