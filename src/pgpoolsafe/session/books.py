@@ -158,7 +158,7 @@ class Books(Generic[M]):
         """
         if self.undoable or self.surviving or self.settings is not self.settled:
             return False
-        self.in_block = self.drawn = False
+        self.in_block = self.drawn = self.inherits = False
         self.savepoints = ()
         return True
 
