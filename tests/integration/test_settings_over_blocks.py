@@ -125,3 +125,18 @@ def test_a_part_of_datestyle_keeps_the_other_part(
         assert shown(conn, "datestyle") == "German, DMY"
         said(conn, text)
         assert [shown(conn, "datestyle") for _ in range(3)] == ["SQL, DMY"] * 3
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+@pytest.mark.parametrize("door", DOORS)
+def test_the_block_after_one_that_ended_in_a_transaction_holds(
+    door: str, end: str, doors: dict[str, Any]
+) -> None:
+    with psycopg.connect(doors[door].dsn()) as conn, pgpoolsafe.install(conn):
+        for _ in range(3):
+            with pgpoolsafe.settings(conn, work_mem="9MB"):
+                conn.execute("SELECT 1")
+            getattr(conn, end)()
+            with pgpoolsafe.settings(conn, statement_timeout="50ms"):
+                assert shown(conn, "statement_timeout") == "50ms"
+            assert shown(conn, "statement_timeout") == "0"

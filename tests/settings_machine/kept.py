@@ -375,4 +375,26 @@ KEPT = (
         ),
         watches=False,
     ),
+    Program(
+        (
+            ("execute", "plain", "SET default_transaction_read_only TO on", None),
+            ("enter", "pipeline"),
+            ("execute", "plain", "SET work_mem = '5MB'", None),
+            ("execute", "plain", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", None),
+            ("execute", "plain", "SHOW transaction_isolation", None),
+            ("leave", ""),
+        ),
+        watches=False,
+    ),
+    Program(
+        (
+            ("execute", "plain", "SET default_transaction_read_only TO on", None),
+            ("enter", "pipeline"),
+            ("execute", "plain", "SHOW work_mem", None),
+            ("execute", "plain", "SET TRANSACTION READ WRITE", None),
+            ("execute", "plain", "INSERT INTO public.items VALUES (1)", None),
+            ("leave", ""),
+        ),
+        watches=False,
+    ),
 )

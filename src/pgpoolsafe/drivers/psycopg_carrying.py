@@ -49,7 +49,12 @@ def execute(
         yield from cursor._start_query(query)
     else:
         _start_query(cursor, query)
-    pgq = cursor._convert_query(query, params)
+    try:
+        pgq = cursor._convert_query(query, params)
+    except Exception:
+        if plan.begin is not None:  # psycopg's would have been sent by now
+            yield from conn._start_query()
+        raise
     cursor._query = pgq
     is_binary = cursor.format if binary is None else binary
     is_query = plan.as_query or plan.hidden
@@ -80,7 +85,6 @@ class _Statement:
         self._cursor, self._pgq, self._binary = cursor, pgq, binary
         self._manager = cursor._conn._prepared
         self._prepare, self._name = cursor._get_prepared(pgq, prepare)
-        self._key: Any = None
 
     @property
     def is_prepared_now(self) -> bool:
@@ -95,12 +99,12 @@ class _Statement:
             if self._prepare is Prepare.SHOULD:
                 cursor._send_prepare(self._name, pgq)
             cursor._send_query_prepared(self._name, pgq, binary=self._binary)
-        self._key = self._manager.maybe_add_to_cache(pgq, self._prepare, self._name)
 
     def answered(self, results: Sequence[Result]) -> None:
-        """Its results have come."""
-        if self._key is not None:
-            self._manager.validate(self._key, self._prepare, self._name, results)
+        """Its results have come; it was prepared, if that was asked for."""
+        key = self._manager.maybe_add_to_cache(self._pgq, self._prepare, self._name)
+        if key is not None:
+            self._manager.validate(key, self._prepare, self._name, results)
 
 
 def copy(cursor: Any, plan: Plan, query: Any, params: Any) -> Gen:
@@ -191,7 +195,8 @@ def _piped(cursor: Any, plan: Plan, statement: _Statement) -> Gen:
         yield from _undo(conn)
     if failed is not None:
         raise error_from_result(failed, encoding=conn.pgconn._encoding)
-    statement.answered(answers.theirs)
+    if answers.was_parsed:
+        statement.answered(answers.theirs)
     if _all_fine(answers.theirs):
         for group in answers.after:
             _raise_ours(conn, group)
@@ -201,13 +206,18 @@ def _piped(cursor: Any, plan: Plan, statement: _Statement) -> Gen:
 
 
 class Answers:
-    """The groups of results of a pipeline: those before the statement's, its own, the others."""
+    """The groups of results of a pipeline: those before the statement's, its own, the others.
+
+    `was_parsed`: it was prepared, where that comes first; if not, that error is its own.
+    """
 
     def __init__(
         self, first: Sequence[str], groups: list[list[Result]], *, is_prepared_now: bool
     ) -> None:
-        at = len(first) + is_prepared_now
-        self.before, self.after = groups[:at], groups[at + 1 :]
+        at = len(first)
+        self.was_parsed = not is_prepared_now or all(map(_all_fine, groups[at : at + 1]))
+        at += is_prepared_now and self.was_parsed
+        self.before, self.after = groups[: len(first)], groups[at + 1 :]
         self.theirs = groups[at] if at < len(groups) else []
 
     @property

@@ -94,7 +94,7 @@ def _command(
         plan = guard.plan(
             text,
             reading,
-            in_block=is_in_block(conn) or guard.books.in_block,
+            in_block=_is_in_block(conn, guard),
             failed=conn.pgconn.transaction_status == INERROR,
             editable=False,
         )
@@ -105,6 +105,13 @@ def _command(
         return refuse_end(conn, guard, error, is_rollback(reading), in_flight)
     gen = _sent(conn, guard, plan, text, lambda: send(conn, command, result_format))
     return carry_out(conn, guard, plan, gen)
+
+
+def _is_in_block(conn: Any, guard: Guard) -> bool:
+    """In a pipeline the books run ahead of the status; else they may not have seen the end."""
+    if conn._pipeline and pipeline.runs_ahead(conn):
+        return guard.books.in_block or is_in_block(conn)
+    return is_in_block(conn)
 
 
 def _sent(conn: Any, guard: Guard, plan: Plan, text: str, send: Callable[[], Gen]) -> Gen:

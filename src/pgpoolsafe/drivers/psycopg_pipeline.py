@@ -23,6 +23,7 @@ from ..session.settings import Carried
 from ..sql.assignments import modes_set_by
 from ..sql.manners import begins_bare
 from ..sql.putting import local_query, local_statements
+from ..sql.quick import first_word
 from .psycopg_errors import reposition
 from .psycopg_notices import PIPELINES_ARE_BLOCKS, expect, expect_none
 from .psycopg_seat import ATTRIBUTE, RETIRED
@@ -34,6 +35,7 @@ _SYNC = pq.ExecStatus.PIPELINE_SYNC
 _FATAL_ERROR = pq.ExecStatus.FATAL_ERROR
 _ABORTED = pq.ExecStatus.PIPELINE_ABORTED
 
+_NO_QUERIES = ("set", "show")
 _SET_LOCAL = "SET LOCAL"
 _SET_TRANSACTION = "SET TRANSACTION"
 
@@ -197,7 +199,7 @@ def statement(conn: Any, plan: Plan, gen: Gen, text: str | None = None) -> Gen:
     """
     watched = _watched(conn)
     if plan.before is not None:
-        _queue_before(watched, plan.before)
+        _queue_before(watched, plan.before, text or "")
     # What is set from here on is local to the transaction, and so in force in it.
     watched.in_force |= plan.before is not None or not watched.seat.guard.in_force
     watched.edited = (text, plan.edits) if text is not None and plan.edits else None
@@ -256,12 +258,12 @@ def _enqueue_sync(pipeline: Any, conn: Any) -> None:
     getattr(conn, ATTRIBUTE, RETIRED).guard.synced()
 
 
-def _queue_before(watched: Watched, before: Carried) -> None:
+def _queue_before(watched: Watched, before: Carried, text: str) -> None:
     """Put settings in force for the implicit transaction, before the user's statement.
 
-    That may be one which no query may precede, so SET LOCAL is better than set_config().
-    SHOW is no query either, and lets the server see that more statements share the
-    transaction: else it would warn, as before version 18 it does all the same.
+    No query may precede a SET TRANSACTION, so SET LOCAL is better than set_config() where the
+    statement is none itself. SHOW is none, and lets the server see that more statements share
+    the transaction: else it would warn, as before version 18 it does all the same.
     """
     conn = watched.conn
     modes = before.modes if watched.is_fresh else {}
@@ -269,9 +271,11 @@ def _queue_before(watched: Watched, before: Carried) -> None:
     if modes or is_quiet:
         _queue(conn, "SHOW transaction_isolation")
     _queue_modes(conn, modes)
-    steps = before.steps
-    for text in local_statements(steps) if is_quiet else [local_query(steps)]:
-        _queue(conn, text)
+    if is_quiet or first_word(text) in _NO_QUERIES:
+        for one in local_statements(before.steps):
+            _queue(conn, one, warns=_SET_LOCAL)
+    else:
+        _queue(conn, local_query(before.steps))
 
 
 def _late_modes(watched: Watched, plan: Plan, text: str | None) -> Mapping[str, str]:

@@ -1,0 +1,70 @@
+"""What fails on its way with settings, or with its BEGIN, fails as it does without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+import pgpoolsafe
+from tests.servers import PgBouncer, Postgres
+
+STATUS = psycopg.pq.TransactionStatus
+
+
+@pytest.fixture(params=["direct", "pooled"])
+def dsn(request: pytest.FixtureRequest, postgres: Postgres, pgbouncer: PgBouncer) -> str:
+    return (postgres if request.param == "direct" else pgbouncer).dsn()
+
+
+@pytest.fixture
+def fused(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(dsn) as conn, pgpoolsafe.install(conn, fuse_begin=True):
+        yield conn
+
+
+def failing(conn: psycopg.Connection[Any], text: str, *args: Any, **more: Any) -> type[Exception]:
+    with pytest.raises(psycopg.Error) as caught:
+        conn.execute(text, *args, **more)
+    return caught.type
+
+
+@pytest.mark.parametrize("prepare", [None, True])
+def test_a_transaction_fails_with_its_first_statement(
+    fused: psycopg.Connection[Any], prepare: bool | None
+) -> None:
+    failing(fused, "SELECT * FROM nowhere", prepare=prepare)
+    assert fused.info.transaction_status is STATUS.INERROR
+    assert failing(fused, "SELECT 1") is psycopg.errors.InFailedSqlTransaction
+
+
+def test_a_transaction_begins_with_parameters_that_do_not_fit(
+    fused: psycopg.Connection[Any],
+) -> None:
+    failing(fused, "SELECT %s, %s", ("a",))
+    assert fused.info.transaction_status is STATUS.INTRANS
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+@pytest.mark.parametrize("fuse_begin", [True, False])
+def test_what_could_not_be_prepared_is_prepared_again(
+    postgres: Postgres, owner: psycopg.Connection[Any], autocommit: bool, fuse_begin: bool
+) -> None:
+    text = "SELECT count(*) FROM public.soon"
+    with (
+        psycopg.connect(postgres.dsn(), autocommit=autocommit) as conn,
+        pgpoolsafe.install(conn, fuse_begin=fuse_begin),
+        pgpoolsafe.settings(conn, work_mem="9MB"),
+    ):
+        failing(conn, text, prepare=True)
+        conn.rollback()
+        owner.execute("CREATE TABLE public.soon (n int); GRANT SELECT ON public.soon TO PUBLIC")
+        try:
+            for _ in range(3):
+                assert conn.execute(text, prepare=True).fetchone() == (0,)
+            conn.commit()
+        finally:
+            conn.rollback()
+            owner.execute("DROP TABLE public.soon")
