@@ -31,7 +31,7 @@ class Carrying:
     query of the transaction, as what it begins with must; `batch`: the parameters of all its
     executions, where there are several; `is_readable`: it ends where it should, so that
     more can follow; `only_books`: nothing is changed on the wire, it is only noted what
-    would be carried.
+    would be carried; `is_judged`: and what could not be carried is told.
     """
 
     text: str
@@ -45,6 +45,7 @@ class Carrying:
     batch: Sequence[Any] = ()
     is_readable: bool = True
     only_books: bool = False
+    is_judged: bool = True
     way: Manner = Manner.PIPED
     before: Carried | None = None
     after: Carried | None = None
@@ -86,7 +87,7 @@ class Carrying:
             self.in_force = True
             self._insert(statement.start, self._given, before=True, modes=True)
             return True
-        if not self.now:
+        if not self._wanted:
             return True
         self.way = manner(self.text)
         # What is not readable as a whole is told as such, and refused by the server.
@@ -101,7 +102,11 @@ class Carrying:
     @property
     def missing(self) -> list[str]:
         """The settings that a statement has to do without."""
-        return self.now.names if self.before is None else list(self._given.modes)
+        return self._wanted.names if self.before is None else list(self._given.modes)
+
+    @property
+    def _wanted(self) -> Carried:
+        return self.now if self.is_judged else self._given
 
     def begins(self, statement: Statement, control: Control) -> None:
         """BEGIN: it says the modes that are default, and the settings follow it."""

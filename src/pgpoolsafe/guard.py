@@ -275,6 +275,7 @@ class Guard:
         effects = (effect for one in reading.statements for effect in one.effects)
         carrying.is_readable = all(effect.kind is not EffectKind.UNREADABLE for effect in effects)
         carrying.only_books = not self.carries_for_real
+        carrying.is_judged = self.watching
         return carrying
 
     def preview(self, text: str, reading: Reading, *, in_block: bool) -> tuple[Edit, ...]:

@@ -191,7 +191,9 @@ class Trial:
         if self.carrying is None:
             return
         for effect in statement.effects:
-            if effect.kind in _SETTINGS and not self._is_transactional(effect):
+            if effect.kind is EffectKind.EVERYTHING and not effect.key:
+                self.carrying.discards()
+            elif effect.kind in _SETTINGS and not self._is_transactional(effect):
                 name = first_of(key_of(effect, self.params))
                 self.carrying.takes(effect, name, self.params, editable=False)
 

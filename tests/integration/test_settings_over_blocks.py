@@ -140,3 +140,28 @@ def test_the_block_after_one_that_ended_in_a_transaction_holds(
             with pgpoolsafe.settings(conn, statement_timeout="50ms"):
                 assert shown(conn, "statement_timeout") == "50ms"
             assert shown(conn, "statement_timeout") == "0"
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_discard_all_leaves_the_block(door: str, doors: dict[str, Any]) -> None:
+    with psycopg.connect(doors[door].dsn(), autocommit=True) as conn, pgpoolsafe.install(conn):
+        with pgpoolsafe.settings(conn, work_mem="9MB"):
+            conn.execute("SET work_mem = '5MB'")
+            with pgpoolsafe.allow("discard"):
+                conn.execute("DISCARD ALL")
+            assert shown(conn, "work_mem") == "9MB"
+        assert shown(conn, "work_mem") == "4MB"
+
+
+def test_what_a_session_has_itself_it_does_not_miss(
+    postgres: Postgres, recwarn: pytest.WarningsRecorder
+) -> None:
+    with psycopg.connect(postgres.dsn(), autocommit=True) as conn, pgpoolsafe.install(conn):
+        with pgpoolsafe.settings(conn, work_mem="9MB"):
+            conn.execute("SET work_mem = '5MB'")
+            conn.execute("VACUUM pg_catalog.pg_language")
+        assert not recwarn.list
+        with pgpoolsafe.settings(conn, work_mem="9MB"):
+            conn.execute("VACUUM pg_catalog.pg_language")
+        (warned,) = recwarn.list
+        assert "work_mem" in str(warned.message)
