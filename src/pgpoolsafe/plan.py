@@ -44,9 +44,11 @@ class Plan:
     hidden: tuple[int, ...] = ()
 
     @property
-    def sets(self) -> bool:
-        """Whether the text is one SET, which returns no rows in any format."""
-        return [one.command for one in self.reading.statements] == ["SET"]
+    def has_no_rows(self) -> bool:
+        """Whether the text is one SET, COMMIT or the like, which returns none in any format."""
+        statements = self.reading.statements
+        is_one = len(statements) == 1
+        return is_one and (statements[0].control is not None or statements[0].command == "SET")
 
     @property
     def becomes_local(self) -> bool:

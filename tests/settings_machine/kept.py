@@ -397,4 +397,24 @@ KEPT = (
         ),
         watches=False,
     ),
+    Program(
+        (
+            ("execute", "binary", "SET SESSION default_transaction_deferrable TO on", None),
+            ("execute", "client", "START TRANSACTION READ ONLY", None),
+            ("execute", "binary", "INSERT INTO public.items VALUES (1)", None),
+            ("execute", "binary", "ROLLBACK AND CHAIN", None),
+        ),
+        watches=False,
+    ),
+    Program(
+        (
+            ("execute", "plain", "START TRANSACTION READ ONLY", None),
+            ("stream", "SELECT current_setting(%s)", ("search_path",)),
+            ("execute", "raw", "SELECT set_config('app.tenant', %s::int::text, false)", (5,)),
+            ("stream", "SELECT current_setting(%s)", ("search_path",)),
+            ("execute", "plain", "COMMIT", None),
+            ("execute", "plain", "SELECT current_setting(%s)", ("search_path",)),
+        ),
+        watches=False,
+    ),
 )

@@ -58,7 +58,7 @@ def execute(
     cursor._query = pgq
     is_binary = cursor.format if binary is None else binary
     is_query = plan.as_query or plan.hidden
-    if pgq.params or not is_query or (is_binary and not plan.sets):
+    if pgq.params or not is_query or (is_binary and not plan.has_no_rows):
         results = yield from _piped(cursor, plan, _Statement(cursor, pgq, prepare, binary))
     else:
         results = yield from _as_query(conn, _guard_of(conn), plan, pgq.query)
@@ -230,10 +230,13 @@ class Answers:
 def _run(
     conn: Any, first: Sequence[str], statement: _Statement, last: Sequence[str]
 ) -> Generator[Any, Any, list[list[Result]]]:
-    pgconn = conn.pgconn
+    pgconn, seat = conn.pgconn, getattr(conn, ATTRIBUTE, RETIRED)
     encoding = pgconn._encoding
+    streamed, seat.streamed = seat.streamed, False
     pgconn.enter_pipeline_mode()
     try:
+        if streamed:  # libpq is still in single-row mode for what comes first: an empty Parse
+            pgconn.send_prepare(b"", b"")
         for text in first:
             pgconn.send_query_params(text.encode(encoding), None)
         statement.send()
@@ -247,7 +250,7 @@ def _run(
     finally:
         if pgconn.status == pq.ConnStatus.OK:
             pgconn.exit_pipeline_mode()
-    return groups[:-1]
+    return groups[streamed:-1]
 
 
 def _undo(conn: Any) -> Gen:
