@@ -36,9 +36,10 @@ class Connection:
         """An open transaction is given back what it had, or what it would have had."""
         seat = _seat(self._conn)
         own = seat.guard.books.settings
+        was_here = any(other is block for other in seat.blocks)
         seat.leave(block)
         former = self._former.pop(id(block), None)
-        if self._is_open:
+        if was_here and self._is_open:
             steps = _steps_back(seat.guard, block, former, own)
             if steps:
                 yield local_query(steps)
@@ -46,7 +47,9 @@ class Connection:
     def drop(self, block: Carried) -> None:
         """The block is over for this connection, which is nobody's at the moment."""
         self._former.pop(id(block), None)
-        _seat(self._conn).leave(block)
+        seat = fitting_of(self._conn).seat_of(self._conn)
+        if seat is not None:  # the guard may be gone
+            seat.leave(block)
 
     def is_on(self, other: Connection) -> bool:
         """Whether both are on the same connection."""

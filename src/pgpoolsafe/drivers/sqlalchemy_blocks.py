@@ -31,19 +31,25 @@ def scope_of(target: Any) -> Connections | Sessions | None:
 
 
 class Connections:
-    """The blocks on one Connection or AsyncConnection."""
+    """The blocks on one Connection or AsyncConnection, until it gives its connection back."""
 
     def __init__(self, target: Connection | AsyncConnection) -> None:
         self._target = target
-        self._scope = DriverConnection(driver_connection(_sync_connection(target)))
+        self._open: dict[int, _Lent] = {}
+        driver_connection(_sync_connection(target))  # raises where it is not guarded
 
     def entering(self, block: Carried) -> Steps:
         """As on the connection of the driver."""
-        return self._scope.entering(block)
+        lent = _Lent(_sync_connection(self._target), block)
+        yield from lent.scope.entering(block)
+        self._open[id(block)] = lent
+        lent.watch()
 
     def leaving(self, block: Carried) -> Steps:
-        """As on the connection of the driver."""
-        return self._scope.leaving(block)
+        """As on the connection of the driver; nothing if the pool has it back."""
+        lent = self._open.pop(id(block))
+        lent.unwatch()
+        return lent.scope.leaving(block)
 
     def run(self, text: str) -> Any:
         """The row that a text returns."""
@@ -56,6 +62,33 @@ class Connections:
         if not isinstance(self._target, AsyncConnection):
             return self.run(text)
         return (await self._target.exec_driver_sql(text, execution_options=_OPTIONS)).one()
+
+
+class _Lent:
+    """A connection that the pool has lent, with a block on it that ends when it is back.
+
+    SQLAlchemy resets isolation levels in the same way (`DefaultDialect`): an event of the
+    pool would be called for every connection, and be there when all blocks are over.
+    """
+
+    def __init__(self, conn: Connection, block: Carried) -> None:
+        self.scope = DriverConnection(driver_connection(conn))
+        self._block = block
+        self._lent = driver_connection(conn)
+        self._record: Any = getattr(conn.connection, "_connection_record", None)
+
+    def watch(self) -> None:
+        if self._record is not None:  # None: it is detached, and nobody else gets it
+            self._record.finalize_callback.append(self._given_back)
+
+    def unwatch(self) -> None:
+        if self._record is not None:
+            with suppress(ValueError):  # it was given back
+                self._record.finalize_callback.remove(self._given_back)
+
+    def _given_back(self, dbapi_connection: Any) -> None:
+        if of_driver(dbapi_connection) is self._lent:
+            self.scope.drop(self._block)
 
 
 class Sessions:
