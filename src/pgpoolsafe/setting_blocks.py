@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from .errors import ConfigurationError
 from .install import canonical
 from .installation import installation_of
-from .session.blocks import block_of, enter, leave
+from .session.blocks import Entered, block_of, enter, leave
 from .session.settings import Carried
 
 logger = logging.getLogger("pgpoolsafe")
@@ -56,7 +56,8 @@ class settings:  # noqa: N801  # reads as a word in `with`, as allow() does
         floats (in the setting's own unit: milliseconds for timeouts), booleans. Settings
         with a dot come as `**{"app.tenant": "7"}`; `role` is one as well.
 
-    Blocks nest, and what was there before is there again at the end; a SET inside the
+    One object may be entered again and again, by several threads and tasks at once. Blocks
+    nest, and what was there before is there again at the end; a SET inside the
     block counts over it. No statement costs an extra round trip; a wrong name or value
     fails at the first statement (in an open transaction: at the beginning of the block).
     Works with `with` and `async with`. Raises ConfigurationError for a target that is not
@@ -69,12 +70,12 @@ class settings:  # noqa: N801  # reads as a word in `with`, as allow() does
             raise ConfigurationError("settings(): no setting is given")
         self._values = {name.lower(): _text(name, value) for name, value in values.items()}
         self._scope = _scope_of(target)
-        self._blocks: list[Carried] = []
+        self._entered = Entered()
 
     def __enter__(self) -> None:
         block = block_of(self._values)
         _walk(self._scope, self._scope.entering(block))
-        self._blocks.append(block)
+        self._entered.add(block)
 
     def __exit__(
         self,
@@ -83,12 +84,12 @@ class settings:  # noqa: N801  # reads as a word in `with`, as allow() does
         traceback: TracebackType | None,
     ) -> None:
         with _unmasked(exc):
-            _walk(self._scope, self._scope.leaving(self._blocks.pop()))
+            _walk(self._scope, self._scope.leaving(self._entered.take()))
 
     async def __aenter__(self) -> None:
         block = block_of(self._values)
         await _walk_async(self._scope, self._scope.entering(block))
-        self._blocks.append(block)
+        self._entered.add(block)
 
     async def __aexit__(
         self,
@@ -97,7 +98,7 @@ class settings:  # noqa: N801  # reads as a word in `with`, as allow() does
         traceback: TracebackType | None,
     ) -> None:
         with _unmasked(exc):
-            await _walk_async(self._scope, self._scope.leaving(self._blocks.pop()))
+            await _walk_async(self._scope, self._scope.leaving(self._entered.take()))
 
 
 def _walk(scope: Scope, steps: Steps) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -57,3 +58,63 @@ def test_an_async_connection_that_is_given_back_inside(pgbouncer: PgBouncer) -> 
         return found
 
     assert asyncio.run(given_back()) == ["9MB", "4MB", "4MB"]
+
+
+@pytest.mark.parametrize("is_first_out", [True, False], ids=["first in", "last in"])
+def test_threads_share_one_object(is_first_out: bool, pgbouncer: PgBouncer) -> None:
+    engine = sa.create_engine(pgbouncer.url())
+
+    def shown() -> Any:
+        with engine.connect() as conn:
+            return conn.execute(SHOW).scalar()
+
+    with (
+        pgpoolsafe.install(engine),
+        ThreadPoolExecutor(1) as first,
+        ThreadPoolExecutor(1) as second,
+    ):
+        shared = pgpoolsafe.settings(engine, work_mem="9MB")
+        one, other = (first, second) if is_first_out else (second, first)
+
+        def on_both(what: Any, *args: Any) -> list[Any]:
+            return [thread.submit(what, *args).result() for thread in (one, other)]
+
+        first.submit(shared.__enter__).result()
+        second.submit(shared.__enter__).result()
+        assert on_both(shown) == ["9MB", "9MB"]
+        one.submit(shared.__exit__, None, None, None).result()
+        assert on_both(shown) == ["4MB", "9MB"]
+        other.submit(shared.__exit__, None, None, None).result()
+        assert on_both(shown) == ["4MB", "4MB"]
+    engine.dispose()
+
+
+def test_tasks_share_one_object_and_so_does_one_task_with_itself(pgbouncer: PgBouncer) -> None:
+    async def shared() -> list[Any]:
+        engine = create_async_engine(pgbouncer.url())
+        found = []
+
+        async def shown() -> Any:
+            async with engine.connect() as conn:
+                return (await conn.execute(SHOW)).scalar()
+
+        with pgpoolsafe.install(engine):
+            nine = pgpoolsafe.settings(engine, work_mem="9MB")
+            entered, is_over = asyncio.Event(), asyncio.Event()
+
+            async def longer() -> None:
+                async with nine, nine:
+                    entered.set()
+                    await is_over.wait()
+                    found.append(await shown())
+
+            async with nine:
+                task = asyncio.create_task(longer())
+                await entered.wait()
+            found.append(await shown())
+            is_over.set()
+            await task
+        await engine.dispose()
+        return found
+
+    assert asyncio.run(shared()) == ["4MB", "9MB"]

@@ -15,6 +15,31 @@ _around: ContextVar[tuple[tuple[object, Carried], ...]] = ContextVar(
     "pgpoolsafe_settings", default=()
 )
 
+_entered: ContextVar[tuple[Carried, ...]] = ContextVar("pgpoolsafe_entered", default=())
+
+
+class Entered:
+    """The blocks of one `settings()` object, which threads and tasks may share."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Carried] = {}
+
+    def add(self, block: Carried) -> None:
+        """A block has begun in this context."""
+        self._open[id(block)] = block
+        _entered.set((*_entered.get(), block))
+
+    def take(self) -> Carried:
+        """The block that ends now: the last one of this context.
+
+        One that was entered in another context (a fixture, a streamed response) is the last.
+        """
+        here = [block for block in _entered.get() if id(block) in self._open]
+        block = (here or list(self._open.values()))[-1]
+        del self._open[id(block)]
+        _entered.set(tuple(other for other in _entered.get() if other is not block))
+        return block
+
 
 def block_of(values: Mapping[str, str]) -> Carried:
     """The settings of a block that begins now."""
