@@ -22,6 +22,18 @@ logger = logging.getLogger("pgpoolsafe")
 _LETTER = r"[^\x00-@\[-^`{-\x7f]"
 _NAME = re.compile(rf"{_LETTER}[\w$]*(\.{_LETTER}[\w$]*)*")
 
+# What a transaction has once and for all, or what cannot be read: no block could put it back
+# (GUC_NO_RESET, and check_transaction_read_only() and its neighbours in variable.c).
+_OF_ONE_TRANSACTION = ("transaction_isolation", "transaction_read_only", "transaction_deferrable")
+_NOT_FOR_BLOCKS = {
+    **{
+        name: f"cannot be put back before its transaction ends; default_{name} holds for the"
+        " transactions that begin inside the block, SET TRANSACTION and the isolation level of"
+        " the driver or engine for one"
+        for name in _OF_ONE_TRANSACTION
+    },
+    "seed": "cannot be put back; call setseed() instead",
+}
 
 Steps = Generator[str, Any, None]
 """Yields texts for the server and is sent the row that each returns."""
@@ -61,7 +73,8 @@ class settings:  # noqa: N801  # reads as a word in `with`, as allow() does
     block counts over it. No statement costs an extra round trip; a wrong name or value
     fails at the first statement (in an open transaction: at the beginning of the block).
     Works with `with` and `async with`. Raises ConfigurationError for a target that is not
-    guarded, a name that is none, or a pooler that refuses BEGIN and SET in one message;
+    guarded, a name that is none or that of what one transaction is (`transaction_read_only`),
+    or a pooler that refuses BEGIN and SET in one message;
     TypeError for another target or value.
     """
 
@@ -132,6 +145,8 @@ def _unmasked(exc: BaseException | None) -> Iterator[None]:
 def _text(name: str, value: Any) -> str:
     if not _NAME.fullmatch(name):
         raise ConfigurationError(f"settings(): {name!r} is no name of a setting")
+    if name.lower() in _NOT_FOR_BLOCKS:
+        raise ConfigurationError(f"settings(): {name} {_NOT_FOR_BLOCKS[name.lower()]}")
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, (str, int, float)):

@@ -6,11 +6,13 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import pgpoolsafe
+from pgpoolsafe import ConfigurationError
 from tests.servers import PgBouncer, Postgres
 
 DOORS = ["direct", "pooled"]
@@ -118,3 +120,34 @@ def test_tasks_share_one_object_and_so_does_one_task_with_itself(pgbouncer: PgBo
         return found
 
     assert asyncio.run(shared()) == ["4MB", "9MB"]
+
+
+REFUSED = {
+    "transaction_read_only": ("on", "default_transaction_read_only"),
+    "Transaction_Isolation": ("serializable", "default_transaction_isolation"),
+    "transaction_deferrable": ("on", "default_transaction_deferrable"),
+    "seed": (0.5, r"setseed\(\)"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_no_block_could_put_back_is_refused(name: str, pgbouncer: PgBouncer) -> None:
+    value, instead = REFUSED[name]
+    with psycopg.connect(pgbouncer.dsn()) as conn, pgpoolsafe.install(conn):
+        with pytest.raises(ConfigurationError, match=f"{name} cannot be put back.*{instead}"):
+            pgpoolsafe.settings(conn, **{name: value})  # type: ignore[arg-type]
+        conn.execute("SELECT 1")  # what is refused has sent nothing
+
+
+@pytest.mark.parametrize("autocommit", [False, True], ids=["transaction", "autocommit"])
+@pytest.mark.parametrize("door", DOORS)
+def test_the_default_for_transactions_takes_its_place(
+    door: str, autocommit: bool, doors: dict[str, Any]
+) -> None:
+    with psycopg.connect(doors[door].dsn(), autocommit=autocommit) as conn:
+        with pgpoolsafe.install(conn):
+            with pgpoolsafe.settings(conn, default_transaction_read_only=True):
+                assert conn.execute("SHOW transaction_read_only").fetchone() == ("on",)
+            assert conn.execute("SHOW default_transaction_read_only").fetchone() == ("off",)
+            conn.rollback()
+            assert conn.execute("SHOW transaction_read_only").fetchone() == ("off",)
