@@ -151,3 +151,53 @@ def test_the_default_for_transactions_takes_its_place(
             assert conn.execute("SHOW default_transaction_read_only").fetchone() == ("off",)
             conn.rollback()
             assert conn.execute("SHOW transaction_read_only").fetchone() == ("off",)
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("values", [["role", "log_statement"], ["log_statement", "role"]])
+def test_a_role_and_what_only_a_superuser_may_set(
+    values: list[str], door: str, doors: dict[str, Any]
+) -> None:
+    given = {"role": "reporting", "log_statement": "ddl"}
+    show = "SELECT current_user, current_setting('log_statement')"
+    with psycopg.connect(doors[door].dsn("postgres"), autocommit=True) as conn:
+        with pgpoolsafe.install(conn):
+            before = conn.execute(show).fetchone()
+            with conn.transaction():
+                with pgpoolsafe.settings(conn, **{name: given[name] for name in values}):
+                    assert conn.execute(show).fetchone() == ("reporting", "ddl")
+                assert conn.execute(show).fetchone() == before
+            with pgpoolsafe.settings(conn, **{name: given[name] for name in values}):
+                assert conn.execute(show).fetchone() == ("reporting", "ddl")
+                conn.execute("BEGIN")
+                assert conn.execute(show).fetchone() == ("reporting", "ddl")
+            assert conn.execute(show).fetchone() == before
+            conn.rollback()
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["idle", "open"])
+@pytest.mark.parametrize("autocommit", [False, True], ids=["transaction", "autocommit"])
+@pytest.mark.parametrize("door", DOORS)
+def test_no_role_for_a_while(
+    door: str, autocommit: bool, is_open: bool, doors: dict[str, Any]
+) -> None:
+    def shown() -> list[Any]:
+        return [conn.execute("SELECT current_user").fetchone() for _ in range(2)]
+
+    with psycopg.connect(doors[door].dsn(), autocommit=autocommit) as conn:
+        with pgpoolsafe.install(conn):
+            conn.execute("SET ROLE reporting")
+            conn.commit()
+            if is_open:
+                conn.execute("BEGIN" if autocommit else "SELECT 1")
+            with pgpoolsafe.settings(conn, role="none"):
+                assert shown() == [("app",)] * 2
+                with pgpoolsafe.settings(conn, role="reporting"):
+                    assert shown() == [("reporting",)] * 2
+                assert shown() == [("app",)] * 2
+            conn.commit()
+            assert shown() == [("reporting",)] * 2
+            with pgpoolsafe.settings(conn, role="none"):
+                conn.execute("SET ROLE reporting")
+                assert shown() == [("reporting",)] * 2
+            assert shown() == [("reporting",)] * 2

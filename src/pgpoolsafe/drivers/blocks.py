@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..guard import Guard
-from ..session.settings import Carried
+from ..session.settings import AUTHORIZATION, ROLE, Carried
 from ..sql.putting import local_query, replacing_query
 from .kinds import driver_name, fitting_of, not_lent
 
@@ -126,4 +126,7 @@ def _steps_back(
     if number == guard.books.number:
         before |= {name: value for name, value in known.items() if value is not None}
     left = dict(block.unless_set(own).steps)
-    return tuple((name, before.get(name)) for name, _ in block.steps if name in left)
+    # Whoever the client was before the block may set what was set before it became another.
+    who = [name for name in (AUTHORIZATION, ROLE) if name in left]
+    rest = [name for name in left if name not in who]
+    return tuple((name, before.get(name)) for name in (*who, *rest))

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from contextvars import ContextVar
 
-from .settings import NOTHING, Carried
+from .settings import AUTHORIZATION, NOTHING, ROLE, Carried
 
 _around: ContextVar[tuple[tuple[object, Carried], ...]] = ContextVar(
     "pgpoolsafe_settings", default=()
 )
+
+_IDENTITY = (AUTHORIZATION, ROLE)
 
 _entered: ContextVar[tuple[Carried, ...]] = ContextVar("pgpoolsafe_entered", default=())
 
@@ -42,11 +44,18 @@ class Entered:
 
 
 def block_of(values: Mapping[str, str]) -> Carried:
-    """The settings of a block that begins now."""
+    """The settings of a block that begins now.
+
+    Who one is comes last: by then what only this client may set is set.
+    """
     frame = NOTHING
-    for name, value in values.items():
-        frame = frame.put(name, value)
-    return frame
+    for name in sorted(values, key=_order):
+        frame = frame.put(name, values[name])
+    return frame.without_role() if values.get(ROLE) == "none" else frame
+
+
+def _order(name: str) -> int:
+    return _IDENTITY.index(name) if name in _IDENTITY else -1
 
 
 def merged(blocks: Iterable[Carried]) -> Carried:

@@ -13,6 +13,7 @@ from itertools import count
 
 ROLE = "role"
 AUTHORIZATION = "session_authorization"
+NO_ROLE = "none"
 
 _MODES: Mapping[str, Callable[[str], str]] = {
     "default_transaction_isolation": lambda value: f"ISOLATION LEVEL {value.upper()}",
@@ -81,7 +82,7 @@ class Carried:
     def put(self, name: str, value: str) -> Carried:
         """SET name TO value; `role` and `session_authorization` too."""
         if name == ROLE:
-            return self._as((self.identity[0], None if value == "none" else value))
+            return self._as((self.identity[0], None if value == NO_ROLE else value))
         if name == AUTHORIZATION:
             return self._as((value, None))
         values = {key: entry for key, entry in self.values.items() if key != name}
@@ -104,6 +105,10 @@ class Carried:
     def discard(self) -> Carried:
         """DISCARD ALL."""
         return Carried(given=self.given)
+
+    def without_role(self) -> Carried:
+        """SET ROLE NONE as a block says it: it counts over the role that the session has."""
+        return self._as((self.identity[0], NO_ROLE))
 
     def _as(self, identity: Identity) -> Carried:
         return replace(self, identity=identity, identity_serial=next(_serials))
@@ -182,7 +187,7 @@ def _switch(now: Identity, then: Identity) -> Iterator[Step]:
         yield AUTHORIZATION, then[0]
         role = None
     if role != then[1]:
-        yield ROLE, then[1] or "none"
+        yield ROLE, then[1] or NO_ROLE
 
 
 def _is_privileged(name: str) -> bool:
