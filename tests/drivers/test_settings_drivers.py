@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import asyncpg
+import psycopg2.extensions
 import pytest
 import sqlalchemy as sa
+from psycopg2.extras import NamedTupleCursor, RealDictCursor
 from sqlalchemy import orm
 
 import pgpoolsafe
+from pgpoolsafe.drivers.psycopg2 import guardable
 from tests.drivers.engines import DRIVERS, Lane, scalar
 from tests.servers import PgBouncer
 
@@ -261,3 +266,44 @@ def test_several_modes_set_for_the_session(
     assert lane.do(transaction, *shown) == ["on", "on"]
     assert lane.do(autocommit, *shown) == ["on", "on"]
     assert bystanders(pgbouncer, "default_transaction_deferrable") == {"off"}
+
+
+OWN_ROWS = [{"cursor_factory": RealDictCursor}, {"cursor_factory": NamedTupleCursor}]
+
+
+@pytest.mark.parametrize("options", OWN_ROWS, ids=["dicts", "named tuples"])
+def test_a_block_with_the_users_own_rows(options: Any, pgbouncer: PgBouncer) -> None:
+    conn = psycopg2.connect(pgbouncer.dsn(), **options, connection_factory=guardable(None))
+    with pgpoolsafe.install(conn), conn.cursor(cursor_factory=psycopg2.extensions.cursor) as cursor:
+        cursor.execute(SHOW)
+        with pgpoolsafe.settings(conn, work_mem="9MB"):
+            cursor.execute(SHOW)
+            assert cursor.fetchone() == ("9MB",)
+        cursor.execute(SHOW)
+        assert cursor.fetchone() == ("4MB",)
+    conn.close()
+
+
+class OwnRecord(asyncpg.Record):  # type: ignore[misc]
+    """What `tuple()` makes nothing of."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.keys())
+
+
+def test_a_block_with_the_users_own_records(pgbouncer: PgBouncer) -> None:
+    async def blocks() -> list[Any]:
+        address = {name: pgbouncer.parameters()[name] for name in ("host", "port", "user")}
+        conn = await asyncpg.connect(
+            **address, database="shop", record_class=OwnRecord, statement_cache_size=0
+        )
+        with pgpoolsafe.install(conn):
+            async with conn.transaction():
+                await conn.execute("SET LOCAL work_mem TO '7MB'")
+                async with pgpoolsafe.settings(conn, work_mem="9MB"):
+                    found = [await conn.fetchval(SHOW)]
+                found.append(await conn.fetchval(SHOW))
+        await conn.close()
+        return found
+
+    assert asyncio.run(blocks()) == ["9MB", "7MB"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from importlib import import_module
 from typing import Any
 
 from ..errors import ConfigurationError
@@ -61,17 +62,28 @@ class Connection:
 
 
 class DbApi(Connection):
-    """The blocks on a connection of psycopg2 or pg8000."""
+    """The blocks on a connection of pg8000."""
 
     def run(self, text: str) -> Any:
         """The row that a text returns."""
-        cursor = self._conn.cursor()
+        cursor = self._cursor()
         cursor.execute(text)
         return cursor.fetchone()
+
+    def _cursor(self) -> Any:
+        return self._conn.cursor()
 
     async def run_async(self, text: str) -> Any:
         """The same."""
         return self.run(text)
+
+
+class Psycopg2(DbApi):
+    """The blocks on a connection of psycopg2."""
+
+    def _cursor(self) -> Any:
+        # Not that of the user's cursor_factory, whose rows may be anything.
+        return self._conn.cursor(cursor_factory=import_module("psycopg2.extensions").cursor)
 
 
 class Asyncpg(Connection):
@@ -85,7 +97,8 @@ class Asyncpg(Connection):
 
     async def run_async(self, text: str) -> Any:
         """The row that a text returns."""
-        return tuple(await self._conn.fetchrow(text))
+        plain = import_module("asyncpg").Record  # the connection's own may be anything
+        return tuple(await self._conn.fetchrow(text, record_class=plain))
 
 
 def scope_of(target: Any) -> Any:
@@ -99,7 +112,7 @@ def scope_of(target: Any) -> Any:
     return None if name is None else _SCOPES[name](target)
 
 
-_SCOPES = {"psycopg2": DbApi, "pg8000": DbApi, "asyncpg": Asyncpg}
+_SCOPES = {"psycopg2": Psycopg2, "pg8000": DbApi, "asyncpg": Asyncpg}
 
 
 def _seat(conn: Any) -> Any:
