@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -116,19 +116,20 @@ class settings:  # noqa: N801  # reads as a word in `with`, as allow() does
 
 def _walk(scope: Scope, steps: Steps) -> None:
     row = None
-    with suppress(StopIteration):
+    with closing(steps), suppress(StopIteration):
         while True:
             row = scope.run(steps.send(row))
 
 
 async def _walk_async(scope: Scope, steps: Steps) -> None:
     row = None
-    while True:
-        try:
-            text = steps.send(row)
-        except StopIteration:
-            return
-        row = await scope.run_async(text)
+    with closing(steps):
+        while True:
+            try:
+                text = steps.send(row)
+            except StopIteration:
+                return
+            row = await scope.run_async(text)
 
 
 @contextmanager

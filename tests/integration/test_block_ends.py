@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import orm
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 import pgpoolsafe
 from pgpoolsafe import ConfigurationError
@@ -201,3 +202,67 @@ def test_no_role_for_a_while(
                 conn.execute("SET ROLE reporting")
                 assert shown() == [("reporting",)] * 2
             assert shown() == [("reporting",)] * 2
+
+
+class Base(orm.DeclarativeBase):
+    """What the engines of a session are told apart by."""
+
+
+class Here(Base):
+    __tablename__ = "here"
+    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+
+
+class There(Base):
+    __tablename__ = "there"
+    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+
+
+def on_each(session: orm.Session) -> list[Any]:
+    return [session.execute(SHOW, bind_arguments={"mapper": one}).scalar() for one in (Here, There)]
+
+
+BEFORE: list[tuple[Any, ...]] = [(), (There,), (Here, There)]
+
+
+@pytest.mark.parametrize("used", BEFORE, ids=["no connection", "one", "both"])
+def test_each_connection_of_a_session_with_several_binds(
+    used: tuple[Any, ...], doors: dict[str, Any]
+) -> None:
+    engines = [sa.create_engine(doors[door].url()) for door in DOORS]
+    with (
+        pgpoolsafe.install(engines[0]),
+        pgpoolsafe.install(engines[1]),
+        orm.Session(binds=dict(zip((Here, There), engines, strict=True))) as session,
+    ):
+        for count, one in enumerate(used, 5):
+            text = sa.text(f"SET LOCAL work_mem TO '{count}MB'")
+            session.execute(text, bind_arguments={"mapper": one})
+        session.begin() if not used else None
+        before = {(): ["4MB", "4MB"], (There,): ["4MB", "5MB"], (Here, There): ["5MB", "6MB"]}
+        with pgpoolsafe.settings(session, work_mem="9MB"):
+            assert on_each(session) == ["9MB", "9MB"]
+        assert on_each(session) == before[used]
+        with pytest.raises(sa.exc.DBAPIError), pgpoolsafe.settings(session, work_mem="nonsense"):
+            pass
+        session.rollback()
+        assert on_each(session) == ["4MB", "4MB"]
+    for engine in engines:
+        engine.dispose()
+
+
+def test_an_async_session_with_several_binds(doors: dict[str, Any]) -> None:
+    async def shown() -> list[Any]:
+        engines = [create_async_engine(doors[door].url()) for door in DOORS]
+        binds = dict(zip((Here, There), engines, strict=True))
+        with pgpoolsafe.install(engines[0]), pgpoolsafe.install(engines[1]):
+            async with AsyncSession(binds=binds) as session:
+                found = [await session.run_sync(on_each)]
+                async with pgpoolsafe.settings(session, work_mem="9MB"):
+                    found.append(await session.run_sync(on_each))
+                found.append(await session.run_sync(on_each))
+        for engine in engines:
+            await engine.dispose()
+        return found
+
+    assert asyncio.run(shown()) == [["4MB", "4MB"], ["9MB", "9MB"], ["4MB", "4MB"]]

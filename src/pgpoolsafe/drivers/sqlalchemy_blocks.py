@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -98,12 +98,17 @@ class Sessions:
         self._target = target
         self._session = target.sync_session if isinstance(target, AsyncSession) else target
         self._blocks: dict[int, _SessionBlock] = {}
+        self._at: Connection | None = None
 
     def entering(self, block: Carried) -> Steps:
-        """A transaction that is under way is given the settings at once."""
+        """A transaction that is under way is given the settings, on each of its connections."""
         found = _SessionBlock(self._session, block)
-        for conn in found.connections():
-            yield from found.enter(conn)
+        try:
+            for self._at, steps in found.enter():
+                yield from steps
+        except BaseException:
+            found.drop()
+            raise
         found.listen()
         self._blocks[id(block)] = found
 
@@ -111,20 +116,28 @@ class Sessions:
         """A transaction that is under way is given back what it had."""
         found = self._blocks.pop(id(block))
         found.hush()
-        yield from found.leave()
+        try:
+            for self._at, steps in found.leave():
+                yield from steps
+        finally:  # if one fails the others are free of the block, too
+            found.drop()
 
     def run(self, text: str) -> Any:
-        """The row that a text returns."""
+        """The row that a text returns, on the connection that is being entered or left."""
         if isinstance(self._target, AsyncSession):
             raise _wants_async(self._target)
-        return self._session.connection().exec_driver_sql(text, execution_options=_OPTIONS).one()
+        return self._row(text)
 
     async def run_async(self, text: str) -> Any:
         """The same, on an AsyncSession."""
         if not isinstance(self._target, AsyncSession):
             return self.run(text)
-        conn = await self._target.connection()
-        return (await conn.exec_driver_sql(text, execution_options=_OPTIONS)).one()
+        return await self._target.run_sync(lambda _: self._row(text))
+
+    def _row(self, text: str) -> Any:
+        if self._at is None:
+            raise AssertionError("a text comes from a connection")
+        return self._at.exec_driver_sql(text, execution_options=_OPTIONS).one()
 
 
 class _SessionBlock:
@@ -133,21 +146,26 @@ class _SessionBlock:
     def __init__(self, session: Session, block: Carried) -> None:
         self._session = session
         self._block = block
-        self._scopes: list[DriverConnection] = []
+        self._entered: list[tuple[Connection, DriverConnection]] = []
 
-    def connections(self) -> list[Connection]:
-        """The connections of the transaction that is under way."""
-        return [self._session.connection()] if self._session.in_transaction() else []
+    def enter(self) -> Iterator[tuple[Connection, Steps]]:
+        """Each connection of the transaction that is under way, and the steps on it."""
+        for conn in _connections(self._session):
+            scope = DriverConnection(driver_connection(conn))
+            self._entered.append((conn, scope))
+            yield conn, scope.entering(self._block)
 
-    def enter(self, conn: Connection) -> Steps:
-        scope = DriverConnection(driver_connection(conn))
-        yield from scope.entering(self._block)
-        self._scopes.append(scope)
+    def leave(self) -> Iterator[tuple[Connection, Steps]]:
+        """The same for the way back."""
+        while self._entered:
+            conn, scope = self._entered.pop(0)
+            yield conn, scope.leaving(self._block)
 
-    def leave(self) -> Steps:
-        scopes, self._scopes = self._scopes, []
-        for scope in scopes:
-            yield from scope.leaving(self._block)
+    def drop(self) -> None:
+        """The connections are nobody's at the moment, or not to be asked."""
+        entered, self._entered = self._entered, []
+        for _, scope in entered:
+            scope.drop(self._block)
 
     def listen(self) -> None:
         event.listen(self._session, "after_begin", self._began)
@@ -159,8 +177,8 @@ class _SessionBlock:
 
     def _began(self, _session: Any, _transaction: Any, conn: Connection) -> None:
         scope = DriverConnection(driver_connection(conn))
-        if not any(scope.is_on(other) for other in self._scopes):
-            self._scopes.append(scope)
+        if not any(scope.is_on(other) for _, other in self._entered):
+            self._entered.append((conn, scope))
             steps, row = scope.entering(self._block), None
             with suppress(StopIteration):
                 # Yields where the session joins a transaction that is open already.
@@ -170,9 +188,14 @@ class _SessionBlock:
 
     def _ended(self, _session: Any, transaction: Any) -> None:
         if transaction.parent is None:
-            scopes, self._scopes = self._scopes, []
-            for scope in scopes:
-                scope.drop(self._block)
+            self.drop()
+
+
+def _connections(session: Session) -> list[Connection]:
+    """Those of the transaction that is under way: one for each bind that it has used."""
+    transaction: Any = session.get_transaction()
+    entries = transaction._connections.values() if transaction is not None else ()
+    return list(dict.fromkeys(entry[0] for entry in entries))
 
 
 def driver_connection(conn: Connection) -> Any:
