@@ -11,9 +11,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Mapped, mapped_column
 
 import pgpoolsafe
 from pgpoolsafe import ConfigurationError
+from tests.drivers.engines import DRIVERS, Lane, scalar
 from tests.servers import PgBouncer, Postgres
 
 DOORS = ["direct", "pooled"]
@@ -210,12 +212,12 @@ class Base(orm.DeclarativeBase):
 
 class Here(Base):
     __tablename__ = "here"
-    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True)
 
 
 class There(Base):
     __tablename__ = "there"
-    id: orm.Mapped[int] = orm.mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True)
 
 
 def on_each(session: orm.Session) -> list[Any]:
@@ -266,3 +268,31 @@ def test_an_async_session_with_several_binds(doors: dict[str, Any]) -> None:
         return found
 
     assert asyncio.run(shown()) == [["4MB", "4MB"], ["9MB", "9MB"], ["4MB", "4MB"]]
+
+
+REPORTED = {"timezone": ("Europe/Vienna", "Asia/Tokyo"), "datestyle": ("SQL, DMY", "German, DMY")}
+
+
+@pytest.mark.parametrize("name", REPORTED)
+@pytest.mark.parametrize("driver", ["psycopg", *DRIVERS])
+@pytest.mark.parametrize("door", DOORS)
+def test_what_was_set_before_is_there_when_the_block_ends_in_its_own_transaction(
+    door: str, driver: str, name: str, doors: dict[str, Any]
+) -> None:
+    own, of_block = REPORTED[name]
+    show = f"SELECT current_setting('{name}')"
+
+    def ends_inside(engine: sa.Engine) -> list[Any]:
+        with engine.connect() as conn:
+            conn.execute(sa.text(f"SET {name} = '{own}'"))
+            conn.commit()
+            with pgpoolsafe.settings(conn, **{name: of_block}):
+                found = [scalar(conn, show)]
+            found.append(scalar(conn, show))
+            conn.commit()
+            return [*found, scalar(conn, show)]
+
+    lane = Lane(doors[door], driver, pool_size=1, max_overflow=0)
+    with pgpoolsafe.install(lane.target):
+        assert lane.do(ends_inside) == [of_block, own, own]
+    lane.close()

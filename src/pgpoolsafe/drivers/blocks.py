@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -11,6 +11,7 @@ from ..guard import Guard
 from ..session.settings import AUTHORIZATION, ROLE, Carried
 from ..sql.putting import local_query, replacing_query
 from .kinds import driver_name, fitting_of, not_lent
+from .reported import reported
 
 Former = tuple[int, dict[str, "str | None"]]
 """The number of a transaction, and the values that it had before the block."""
@@ -22,6 +23,7 @@ class Connection:
     def __init__(self, conn: Any) -> None:
         self._conn = conn
         self._former: dict[int, Former] = {}
+        self._reported: dict[int, dict[str, str]] = {}
         _seat(conn)
 
     def entering(self, block: Carried) -> Generator[str, Any, None]:
@@ -31,6 +33,9 @@ class Connection:
             names = [name for name, _ in block.steps]
             former = dict(zip(names, row[::2], strict=True))
             self._former[id(block)] = (_seat(self._conn).guard.books.number, former)
+        else:
+            names = [name for name, _ in block.steps]
+            self._reported[id(block)] = reported(self._conn, names)
         _seat(self._conn).enter(block)
 
     def leaving(self, block: Carried) -> Generator[str, Any, None]:
@@ -40,14 +45,17 @@ class Connection:
         was_here = any(other is block for other in seat.blocks)
         seat.leave(block)
         former = self._former.pop(id(block), None)
+        told = self._reported.pop(id(block), {})
         if was_here and self._is_open:
-            steps = _steps_back(seat.guard, block, former, own)
+            session = {**_kept(seat.guard, told), **dict(own.steps)}
+            steps = _steps_back(seat.guard, block, former, own, session)
             if steps:
                 yield local_query(steps)
 
     def drop(self, block: Carried) -> None:
         """The block is over for this connection, which is nobody's at the moment."""
         self._former.pop(id(block), None)
+        self._reported.pop(id(block), None)
         seat = fitting_of(self._conn).seat_of(self._conn)
         if seat is not None:  # the guard may be gone
             seat.leave(block)
@@ -125,17 +133,29 @@ def _seat(conn: Any) -> Any:
     return seat
 
 
+def _kept(guard: Guard, told: Mapping[str, str]) -> Mapping[str, str]:
+    """Of what was reported, what is the client's own: behind a pooler what that restores."""
+    pooler = guard.pooler
+    if pooler is None or not pooler.shares_sessions:
+        return told
+    return {name: value for name, value in told.items() if name in pooler.tracked}
+
+
 def _steps_back(
-    guard: Guard, block: Carried, former: Former | None, own: Carried
+    guard: Guard,
+    block: Carried,
+    former: Former | None,
+    own: Carried,
+    session: Mapping[str, str | None],
 ) -> tuple[tuple[str, str | None], ...]:
     """What an open transaction is to have after the block; what was SET inside it stays.
 
-    `own`: what the session has set, as far as it is known. Where only the server would know
-    (on a direct connection a SET before all blocks, if the transaction began inside) that is
-    taken to be what the connection was opened with.
+    `session`: what the session is set to, as far as it is known. Where only the server would
+    know (on a direct connection a SET before all blocks of what is not reported, if the
+    transaction began inside) that is taken to be what the connection was opened with.
     """
     number, known = former or (-1, {})
-    before = {**dict(own.steps), **dict(guard.in_force.steps)}
+    before = {**session, **dict(guard.in_force.steps)}
     if number == guard.books.number:
         before |= {name: value for name, value in known.items() if value is not None}
     left = dict(block.unless_set(own).steps)
