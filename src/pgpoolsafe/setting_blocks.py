@@ -68,14 +68,13 @@ class settings:  # noqa: N801  # reads as a word in `with`, as allow() does
         floats (in the setting's own unit: milliseconds for timeouts), booleans. Settings
         with a dot come as `**{"app.tenant": "7"}`; `role` is one as well.
 
-    One object may be entered again and again, by several threads and tasks at once. Blocks
-    nest, and what was there before is there again at the end; a SET inside the
-    block counts over it. No statement costs an extra round trip; a wrong name or value
-    fails at the first statement (in an open transaction: at the beginning of the block).
-    Works with `with` and `async with`. Raises ConfigurationError for a target that is not
-    guarded, a name that is none or that of what one transaction is (`transaction_read_only`),
-    or a pooler that refuses BEGIN and SET in one message;
-    TypeError for another target or value.
+    Blocks nest, and what was there before is there again at the end; a SET inside the
+    block counts over it. One object may be entered again and again, by several threads and
+    tasks at once. No statement costs an extra round trip; a wrong name or value fails at the
+    first statement (in an open transaction: at the beginning of the block). Works with `with`
+    and `async with`. Raises ConfigurationError for a target that is not guarded, a name that
+    is none or belongs to one transaction (`transaction_read_only`), or a pooler that refuses
+    BEGIN and SET in one message; TypeError for another target or value.
     """
 
     def __init__(self, target: Any = None, /, **values: str | float | bool) -> None:

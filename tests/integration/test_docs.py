@@ -130,6 +130,32 @@ def test_one_timeout_for_a_wsgi_request(names: dict[str, Any], pgbouncer: PgBoun
     limited = settings_page(names, "with_statement_timeout", pgbouncer)(app, engine, "1500ms")
     assert list(limited({}, None)) == ["1500ms", "1500ms"]
     assert timeout() == "0"
+    begun = limited({}, None)
+    assert next(begun) == "1500ms"
+    begun.close()  # the client is gone
+    assert timeout() == "0"
+
+
+@pytest.mark.parametrize("is_read", [True, False], ids=["read", "broken off"])
+def test_the_wsgi_response_is_closed(
+    is_read: bool, names: dict[str, Any], pgbouncer: PgBouncer
+) -> None:
+    class Response(list[str]):
+        closed = 0
+
+        def close(self) -> None:
+            self.closed += 1
+
+    response = Response(["one", "two"])
+    names["engine"] = engine = sqlalchemy.create_engine(pgbouncer.url())
+    pgpoolsafe.install(engine)
+    limited = settings_page(names, "with_statement_timeout", pgbouncer)
+    begun = limited(lambda *_: response, engine, "1500ms")({}, None)
+    assert next(begun) == "one"
+    if is_read:
+        assert list(begun) == ["two"]
+    begun.close()
+    assert response.closed == 1
 
 
 async def test_one_timeout_for_an_asgi_request(names: dict[str, Any], pgbouncer: PgBouncer) -> None:
