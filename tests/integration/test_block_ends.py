@@ -296,3 +296,19 @@ def test_what_was_set_before_is_there_when_the_block_ends_in_its_own_transaction
     with pgpoolsafe.install(lane.target):
         assert lane.do(ends_inside) == [of_block, own, own]
     lane.close()
+
+
+@pytest.mark.parametrize("driver", ["psycopg", *DRIVERS])
+def test_a_drivers_connection_that_is_closed_inside(driver: str, pgbouncer: PgBouncer) -> None:
+    def closes(engine: sa.Engine) -> Any:
+        with engine.connect() as conn:
+            with pgpoolsafe.settings(conn, work_mem="9MB"):
+                found = scalar(conn, "SHOW work_mem")
+                conn.connection.dbapi_connection.close()  # type: ignore[union-attr]
+            conn.invalidate()
+            return found
+
+    lane = Lane(pgbouncer, driver)
+    with pgpoolsafe.install(lane.target):
+        assert lane.do(closes) == "9MB"
+    lane.close()

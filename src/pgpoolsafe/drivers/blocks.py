@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +12,12 @@ from ..session.settings import AUTHORIZATION, ROLE, Carried
 from ..sql.putting import local_query, replacing_query
 from .kinds import driver_name, fitting_of, not_lent
 from .reported import reported
+
+# These still say of a closed connection that its transaction is open.
+_IS_CLOSED: Mapping[str, Callable[[Any], bool]] = {
+    "pg8000": lambda conn: conn._sock is None,
+    "asyncpg": lambda conn: conn.is_closed(),
+}
 
 Former = tuple[int, dict[str, "str | None"]]
 """The number of a transaction, and the values that it had before the block."""
@@ -66,6 +72,9 @@ class Connection:
 
     @property
     def _is_open(self) -> bool:
+        is_closed = _IS_CLOSED.get(driver_name(self._conn) or "")
+        if is_closed is not None and is_closed(self._conn):
+            return False
         return bool(fitting_of(self._conn).is_open(self._conn))
 
 
