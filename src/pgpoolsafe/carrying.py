@@ -129,7 +129,8 @@ class Carrying:
         """
         self._results += 1
         self.in_force = chain
-        if chain and anew and self._given.modes:
+        # In a pipeline each one is a statement by itself, and the driver sends the modes.
+        if chain and anew and self._given.modes and self.can_ask:
             self._insert(statement.end, self._given, before=False, modes=True)
         elif chain:
             self._follow(statement, self._given)

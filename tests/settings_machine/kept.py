@@ -417,4 +417,16 @@ KEPT = (
         ),
         watches=False,
     ),
+    Program(
+        (
+            ("execute", "plain", "SET default_transaction_read_only TO on", None),
+            ("execute", "plain", "BEGIN", None),
+            ("execute", "plain", "SELECT 1/0", None),
+            ("enter", "pipeline"),
+            ("execute", "plain", "ROLLBACK AND CHAIN", None),
+            ("execute", "plain", "SHOW transaction_read_only", None),
+            ("leave", ""),
+        ),
+        watches=False,
+    ),
 )

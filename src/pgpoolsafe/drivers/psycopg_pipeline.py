@@ -211,6 +211,8 @@ def statement(conn: Any, plan: Plan, gen: Gen, text: str | None = None) -> Gen:
         result = yield from gen
     finally:
         watched.edited, watched.ends, watched.warns = None, False, None
+    if in_block and ends_transaction(plan.reading) and not plan.draft.inherits and plan.after:
+        _queue_modes(conn, plan.after.modes, warns=None)  # AND CHAIN, after one that failed
     _queue_after(conn, plan, in_block=in_block)
     _queue_modes(conn, late)
     watched.is_fresh = ends_transaction(plan.reading) and not in_block
@@ -289,9 +291,11 @@ def _late_modes(watched: Watched, plan: Plan, text: str | None) -> Mapping[str, 
     return {name: words for name, words in modes.items() if name not in said}
 
 
-def _queue_modes(conn: Any, modes: Mapping[str, str]) -> None:
+def _queue_modes(
+    conn: Any, modes: Mapping[str, str], *, warns: str | None = _SET_TRANSACTION
+) -> None:
     if modes:
-        _queue(conn, f"SET TRANSACTION {' '.join(modes.values())}", warns=_SET_TRANSACTION)
+        _queue(conn, f"SET TRANSACTION {' '.join(modes.values())}", warns=warns)
 
 
 def _are_blocks(conn: Any) -> bool:
