@@ -7,6 +7,7 @@ connection, and once more on a connection of its own without the library: the sa
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -482,6 +483,27 @@ def test_where_it_is_not_known_whether_it_has_begun_that_is_told(pool: PgBouncer
                     pgpoolsafe.SessionStateWarning, match="default_transaction_read_only"
                 ):
                     assert client.execute("SHOW work_mem").fetchone() == ("4MB",)
+
+
+@pytest.mark.parametrize("synced", [False, True])
+@pytest.mark.parametrize(
+    "end", [psycopg.Connection.commit, lambda client: client.execute("COMMIT")]
+)
+def test_a_pipeline_that_failed_keeps_nothing_of_its_transaction(
+    pool: PgBouncer, end: Callable[[Any], Any], synced: bool
+) -> None:
+    for _ in range(40):  # how much of the answer was read when COMMIT is sent is a matter of luck
+        with psycopg.connect(pool.dsn()) as client:
+            pgpoolsafe.install(client, mode="strict")
+            client.execute("SET work_mem = '5MB'")
+            with suppress(psycopg.Error), client.pipeline() as pipeline:
+                with suppress(psycopg.Error):
+                    client.execute("SELECT nowhere")
+                    if synced:
+                        pipeline.sync()
+                end(client)
+            client.rollback()
+            assert client.execute("SHOW work_mem").fetchone() == ("4MB",)
 
 
 def test_what_shows_to_clients_without_it_is_carried(pool: PgBouncer) -> None:

@@ -429,4 +429,21 @@ KEPT = (
         ),
         watches=False,
     ),
+    Program(
+        (
+            (
+                "execute",
+                "plain",
+                "SELECT set_config('default_transaction_isolation', 'serializable', false)",
+                None,
+            ),
+            ("enter", "pipeline"),
+            ("look",),
+            ("execute", "plain", "SELECT nowhere FROM public.items", None),
+            ("commit",),
+            ("leave", ""),
+        ),
+        autocommit=False,
+        watches=False,
+    ),
 )

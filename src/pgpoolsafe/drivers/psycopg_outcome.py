@@ -10,9 +10,11 @@ from psycopg import pq
 from psycopg.errors import error_from_result
 from psycopg.generators import execute
 
+from ..effects import Reading
 from ..errors import SessionStateWarning
-from ..guard import Guard
+from ..guard import Guard, ends_transaction
 from ..plan import Plan
+from .psycopg_pipeline import has_aborted
 from .psycopg_seat import ATTRIBUTE, RETIRED
 
 Gen = Generator[Any, Any, Any]
@@ -80,6 +82,13 @@ def refuse_end(
         warnings.warn(SessionStateWarning(str(error), finding), stacklevel=2)
         return None
     raise error
+
+
+def has_failed(conn: Any, reading: Reading) -> bool:
+    """Whether a text meets a transaction that has failed."""
+    if conn.pgconn.transaction_status == INERROR:
+        return True
+    return bool(conn._pipeline) and ends_transaction(reading) and has_aborted(conn)
 
 
 def is_in_block(conn: Any) -> bool:

@@ -157,7 +157,10 @@ def end_streaming(conn: Any, seat: Any) -> None:
 
 
 class _Own(_Witness):
-    """Stands there for a command of ours: that it was skipped, the user's statement tells."""
+    """Stands there for a command of ours: that it was skipped, the user's statement tells.
+
+    That statement may not be watched itself, so the books go back all the same.
+    """
 
     __slots__ = ()
 
@@ -165,7 +168,16 @@ class _Own(_Witness):
         if result.status != _ABORTED:
             super()._check_command(result)
         else:
+            self._watched.fails(self._mark, ended=False)
             self._expect(-1)
+
+
+def has_aborted(conn: Any) -> bool:
+    """Whether something has failed in the pipeline; the Sync after it is still to be read.
+
+    Up to then the status says nothing of an open block.
+    """
+    return bool(conn.pgconn.pipeline_status == pq.PipelineStatus.ABORTED)
 
 
 def segment(conn: Any) -> bool | None:

@@ -27,10 +27,10 @@ from .psycopg_errors import reposition
 from .psycopg_light import will_be_in_block
 from .psycopg_outcome import (
     IDLE,
-    INERROR,
     carry_out,
     carry_out_edited,
     carry_out_question,
+    has_failed,
     refuse_end,
 )
 from .psycopg_texts import Template, like, text_of, values_in
@@ -139,7 +139,7 @@ def _plan(one: Statement, text: str, reading: Reading, *, in_block: bool, editab
         reading,
         one.params,
         in_block=in_block,
-        failed=conn.pgconn.transaction_status == INERROR,
+        failed=has_failed(conn, reading),
         editable=editable and not isinstance(one.query, Template),
         unsaid=values_in(conn, one.query),
         can_add=in_pipeline or has_carry,
