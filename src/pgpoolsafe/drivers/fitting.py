@@ -14,6 +14,7 @@ from ..errors import ConfigurationError
 from ..guard import Guard
 from ..rules.policy import Policy
 from .copying import reduce_override
+from .reclassing import give_class
 from .seat import ATTRIBUTE, Seat
 
 Overrides = Callable[[Any], dict[str, Any]]
@@ -119,7 +120,7 @@ class Fitting:
         seat = carrier.__dict__[ATTRIBUTE] = Seat(
             Guard(owner.policy, owner.reporter), self.note(conn)
         )
-        carrier.__class__ = guarded
+        give_class(carrier, guarded)
         return seat
 
     def detach(self, conn: Any, owner: Any) -> None:
@@ -133,7 +134,7 @@ class Fitting:
             return
         self.give_back(conn, seat)
         carrier = self.carrier(conn)
-        carrier.__class__ = type(carrier).__mro__[1]
+        give_class(carrier, type(carrier).__mro__[1])
         del carrier.__dict__[ATTRIBUTE]
 
     def _obey(self, conn: Any, seat: Seat) -> None:

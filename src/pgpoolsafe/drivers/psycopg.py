@@ -25,6 +25,7 @@ from .psycopg_classes import adopt as adopt_cursor
 from .psycopg_classes import guarded_connection, release
 from .psycopg_meeting import recall
 from .psycopg_seat import ATTRIBUTE, Seat
+from .reclassing import give_class
 
 # attaching and detaching
 
@@ -113,7 +114,7 @@ def _dressing(conn: BaseConnection[Any]) -> Callable[..., None]:
         found = reference()
         if found is None:
             return
-        found.__class__ = guarded if needed else plain
+        give_class(found, guarded if needed else plain)
         if needed and adopt:
             _adopt_cursors_of(found)
 

@@ -31,7 +31,13 @@ from .psycopg_pipeline import end_streaming
 from .psycopg_seat import ATTRIBUTE, RETIRED
 
 LAYOUT: dict[type, tuple[str, ...]] = {
-    BaseConnection: ("_exec_command", "_start_query", "adapters", "prepare_threshold"),
+    BaseConnection: (
+        "_check_connection_ok",
+        "_exec_command",
+        "_start_query",
+        "adapters",
+        "prepare_threshold",
+    ),
     BaseCursor: (
         "_execute_gen",
         "_executemany_gen_pipeline",
@@ -119,7 +125,10 @@ def _connection_overrides(cls: Any) -> dict[str, Any]:
     exec_command = cls._exec_command
 
     def _exec_command(self: Any, command: Any, result_format: Any = pq.Format.TEXT) -> Any:
-        seat = getattr(self, ATTRIBUTE, RETIRED)
+        try:
+            seat = self._pgpoolsafe
+        except AttributeError:
+            return exec_command(self, command, result_format)
         if commands.passes(self, seat, command):
             return exec_command(self, command, result_format)
         return commands.command(self, seat, exec_command, command, result_format)
@@ -135,22 +144,25 @@ def _connection_overrides(cls: Any) -> dict[str, Any]:
         "adapters": _adapters_override(cls.adapters),
         "prepare_threshold": _threshold_override(cls.prepare_threshold),
     }
-    own = cls.cursor in (psycopg.Connection.cursor, psycopg.AsyncConnection.cursor)
-    if own and not hasattr(cls, "cursor_factory"):
+    if cls.cursor in (psycopg.Connection.cursor, psycopg.AsyncConnection.cursor):
         overrides["cursor"] = _cursor_override(cls.cursor)
-        overrides["cursor_factory"] = property(_factory, _set_factory)
     return overrides
 
 
 def _adapters_override(adapters: Any) -> property:
+    get = adapters.fget
+
     def guarded(self: Any) -> Any:
         # A cursor asks for them when it is made: so one made by hand is found too.
-        seat = getattr(self, ATTRIBUTE, RETIRED)
+        try:
+            seat = self._pgpoolsafe
+        except AttributeError:
+            return get(self)
         if seat.maker != get_ident():
             frame = sys._getframe(1)
-            if frame.f_code is _CURSOR_INIT and seat is not RETIRED:
+            if frame.f_code is _CURSOR_INIT:
                 adopt(frame.f_locals["self"], seat.guard)
-        return adapters.fget(self)
+        return get(self)
 
     return property(guarded, doc=adapters.__doc__)
 
@@ -169,11 +181,17 @@ def _threshold_override(threshold: Any) -> property:
 def _cursor_override(make: Any) -> Any:
     @wraps(make)
     def cursor(self: Any, *args: Any, **kwargs: Any) -> Any:
-        seat = getattr(self, ATTRIBUTE, RETIRED)
-        if seat is RETIRED:
+        try:
+            seat = self._pgpoolsafe
+        except AttributeError:  # the guard was taken off meanwhile
             return make(self, *args, **kwargs)
         seat.maker = get_ident()
         try:
+            if not args and not kwargs and (guarded := _cursor_classes.get(self.cursor_factory)):
+                # As psycopg does it, but of the guarded class from the start: an object that
+                # changes its class keeps Python's specialised look-ups from working.
+                self._check_connection_ok()
+                return guarded(self, row_factory=self.row_factory)
             made = make(self, *args, **kwargs)
         finally:
             seat.maker = None
@@ -181,19 +199,6 @@ def _cursor_override(make: Any) -> Any:
         return made
 
     return cursor
-
-
-def _factory(self: Any) -> Any:
-    # Only psycopg, making a cursor, is given the guarded class: an object that is born
-    # with its class is faster than one that changes it.
-    factory = self.__dict__["cursor_factory"]
-    if getattr(self, ATTRIBUTE, RETIRED).maker is None:
-        return factory
-    return _cursor_classes.get(factory) or factory
-
-
-def _set_factory(self: Any, factory: Any) -> None:
-    self.__dict__["cursor_factory"] = factory
 
 
 def _cursor_overrides(cls: Any) -> dict[str, Any]:
@@ -209,7 +214,7 @@ def _cursor_overrides(cls: Any) -> dict[str, Any]:
 
 
 def _execute_override(send: Any) -> Any:
-    # The hot path: no **kwargs, no super(), no generator of its own.
+    # The hot path: no **kwargs, no super(), no generator of its own, nothing that a closure keeps.
     def _execute_gen(
         self: Any,
         query: Any,
@@ -218,24 +223,41 @@ def _execute_override(send: Any) -> Any:
         prepare: bool | None = None,
         binary: bool | None = None,
     ) -> Any:
-        seat = getattr(self._conn, ATTRIBUTE, RETIRED)
-        reading = seat.known(query) if query.__class__ is str else None
-        if reading is PLAIN or (reading is DRAWS and light.draws(self._conn, seat.guard)):
-            return send(self, query, params, prepare=prepare, binary=binary)
-        control = reading and light.savepoint(self._conn, seat.guard, reading)
-        if control:
-            gen = send(self, query, params, prepare=prepare, binary=binary)
-            return light.moved(self._conn, seat, control, gen)
-        return sending.statement(
-            self,
-            seat,
-            query,
-            params,
-            lambda text: send(self, text, params, prepare=prepare, binary=binary),
-            carry=lambda text, plan: carrying.execute(self, plan, text, params, prepare, binary),
-        )
+        if type(query) is str:
+            try:
+                known = self._conn._pgpoolsafe.known
+            except AttributeError:  # the guard was taken off meanwhile
+                return send(self, query, params, prepare=prepare, binary=binary)
+            if known(query) is PLAIN:
+                return send(self, query, params, prepare=prepare, binary=binary)
+        return _with_a_look(self, send, query, params, prepare, binary)
 
     return _execute_gen
+
+
+def _with_a_look(
+    cursor: Any, send: Any, query: Any, params: Any, prepare: bool | None, binary: bool | None
+) -> Any:
+    conn = cursor._conn
+    seat = getattr(conn, ATTRIBUTE, RETIRED)
+
+    def as_it_is(text: Any) -> Any:
+        return send(cursor, text, params, prepare=prepare, binary=binary)
+
+    reading = seat.known(query) if query.__class__ is str else None
+    if reading is DRAWS and light.draws(conn, seat.guard):
+        return as_it_is(query)
+    control = reading and light.savepoint(conn, seat.guard, reading)
+    if control:
+        return light.moved(conn, seat, control, as_it_is(query))
+    return sending.statement(
+        cursor,
+        seat,
+        query,
+        params,
+        as_it_is,
+        carry=lambda text, plan: carrying.execute(cursor, plan, text, params, prepare, binary),
+    )
 
 
 def _stream_override(send: Any) -> Any:

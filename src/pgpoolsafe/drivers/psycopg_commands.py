@@ -15,7 +15,7 @@ from . import psycopg_carrying as carrying
 from . import psycopg_light as light
 from . import psycopg_meeting as meeting
 from . import psycopg_pipeline as pipeline
-from .psycopg_outcome import INERROR, carry_out, is_in_block, refuse_end
+from .psycopg_outcome import carry_out, has_failed, is_in_block, refuse_end
 from .psycopg_texts import text_of
 
 Gen = Generator[Any, Any, Any]
@@ -25,19 +25,20 @@ _ENDS = frozenset({b"COMMIT", b"ROLLBACK"})
 
 def passes(conn: Any, seat: Any, command: Any) -> bool:
     """Whether a command of psycopg's needs no look: the BEGIN and COMMIT of most programs."""
-    guard = seat.guard
-    if not guard.attends:
-        if command.__class__ is bytes and command in _ENDS:
-            guard.books.in_block = False
+    is_bytes = type(command) is bytes
+    if is_bytes and seat.passes_begin:
+        if command in _ENDS:
+            return light.ends(conn, seat)
+        if not command.startswith(b"BEGIN"):
+            return False
+        seat.guard.books.in_block = True
         return True
-    if command.__class__ is not bytes or not seat.met or seat.watch is not None:
-        return False
-    if command in _ENDS:
-        return light.ends(conn, seat)
-    if seat.passes_begin and not guard.has_settings and command.startswith(b"BEGIN"):
-        guard.books.in_block = True
+    is_end = is_bytes and command in _ENDS
+    if not seat.guard.attends:
+        if is_end:
+            seat.guard.books.in_block = False
         return True
-    return False
+    return is_end and seat.met and seat.watch is None and light.ends(conn, seat)
 
 
 def command(
@@ -95,7 +96,7 @@ def _command(
             text,
             reading,
             in_block=_is_in_block(conn, guard),
-            failed=conn.pgconn.transaction_status == INERROR,
+            failed=has_failed(conn, reading),
             editable=False,
         )
     except (SessionStateError, SessionStateWarning) as error:

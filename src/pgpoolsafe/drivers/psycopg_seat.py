@@ -28,7 +28,7 @@ class Seat:
     `blocks`: the settings of `settings()` blocks on it, the outermost first.
     `known` answers PLAIN for a text that needs nothing. `owners` are the installations
     that guard the connection; the last one decides. `passes_begin`: BEGIN needs no look
-    (it does in statement mode). `threshold` is the user's
+    (it does in statement mode, and where it takes settings along). `threshold` is the user's
     prepare_threshold while named prepared statements are kept off. `refused`: an end of a
     transaction was refused, so that a cursor WITH HOLD may be gone. `streamed`: rows were
     streamed, and no executemany() has come since. `watch`: set where
@@ -109,8 +109,14 @@ class Seat:
         else:
             # The name of a temporary relation that was left makes any text worth a look.
             self.known = self._unless_named if self.guard.books.kept else self.guard.known
-        self.passes_begin = self.guard.judged_as.mode is not PoolMode.STATEMENT
+        self.passes_begin = self._passes_begin
         self._dress()
+
+    @property
+    def _passes_begin(self) -> bool:
+        guard = self.guard
+        looks = guard.judged_as.mode is PoolMode.STATEMENT or guard.has_settings
+        return bool(guard.attends and self.met and self.watch is None and not looks)
 
     def _dress(self) -> None:
         # Once is enough: to find the cursors that it made meanwhile costs a walk of the heap.
