@@ -125,6 +125,8 @@ def _prepare_override(cls: Any) -> Any:
             return await cls.prepare(self, stmt_name, query, timeout, **options)
         if not seat.met:
             await _meet(self, seat)
+        if seat.own.lent:
+            seat.own.end_blocks(seat)
         before = NOTHING if self.is_in_transaction() else seat.guard.in_force
         return await bracketed(
             self,
@@ -266,6 +268,8 @@ async def _judged(
     protocol: Any, conn: Any, seat: Seat, text: str, params: Any, send: Sending, batch: Any
 ) -> Any:
     own: Own = seat.own
+    if own.lent:
+        own.end_blocks(seat)
 
     async def perform(order: Order) -> Any:
         if isinstance(order, Ask):

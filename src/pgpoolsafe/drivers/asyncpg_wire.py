@@ -12,6 +12,7 @@ from asyncpg.exceptions import InterfaceError, PostgresError
 from ..poolers.endpoints import Endpoint
 from ..poolers.probe import PROBED_PARAMETERS, Greeting
 from ..rules.policy import Mode
+from ..session.settings import Carried
 from .asyncpg_statements import Statements, keep_named_off
 from .meeting import report_named_prepares
 from .seat import Seat
@@ -21,17 +22,30 @@ class Own:
     """What this module keeps in a seat: no reference to the connection but a weak one.
 
     `failed`: the transaction is aborted (asyncpg knows, and does not say). `busy`: a text is on
-    its way; asyncpg itself refuses a second one.
+    its way; asyncpg itself refuses a second one. `lent`: blocks on it, and what a pool had lent
+    it as when they began, which holds no connection any more once that is over.
     """
 
-    __slots__ = ("busy", "caps", "conn", "failed", "statements")
+    __slots__ = ("busy", "caps", "conn", "failed", "lent", "statements")
 
     def __init__(self, conn: Any) -> None:
         self.conn = weakref.ref(conn)
         self.failed = False
         self.busy = False
         self.caps: Any = None
+        self.lent: list[tuple[Carried, Any]] = []
         self.statements = Statements()
+
+    def end_blocks(self, seat: Seat, leaving: Carried | None = None) -> None:
+        """The blocks end that began before a pool had the connection back.
+
+        `leaving`: one that ends by itself, and need not be known any longer.
+        """
+        over = [block for block, lent_as in self.lent if lent_as._con is None]
+        for block in over:
+            seat.leave(block)
+        gone = {id(block) for block in (*over, leaving)}
+        self.lent = [entry for entry in self.lent if id(entry[0]) not in gone]
 
 
 class Wire:

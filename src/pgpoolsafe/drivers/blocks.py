@@ -104,7 +104,19 @@ class Psycopg2(DbApi):
 
 
 class Asyncpg(Connection):
-    """The blocks on a connection of asyncpg."""
+    """The blocks on a connection of asyncpg, until a pool that has lent it has it back."""
+
+    def entering(self, block: Carried) -> Generator[str, Any, None]:
+        """As on any connection; what the pool has lent it as tells when that is over."""
+        yield from super().entering(block)
+        if self._conn._proxy is not None:
+            _seat(self._conn).own.lent.append((block, self._conn._proxy))
+
+    def leaving(self, block: Carried) -> Generator[str, Any, None]:
+        """As on any connection; nothing if the pool has it back."""
+        seat = _seat(self._conn)
+        seat.own.end_blocks(seat, block)
+        yield from super().leaving(block)
 
     def run(self, text: str) -> Any:
         """What a text returns has to be awaited."""
