@@ -20,6 +20,9 @@ from .session.settings import NOTHING, Carried
 from .sql.manners import Manner, manner
 from .sql.putting import local_statements
 
+# What travels with it would be encoded by the driver as before.
+ENCODING = "client_encoding"
+
 
 @dataclass
 class Carrying:
@@ -174,6 +177,8 @@ class Carrying:
         if effect.verb is Verb.RELEASE:
             return self._drops(effect, name)
         if not name or effect.edits is None or not self._can_change(editable=editable):
+            return False
+        if name == ENCODING and not self.only_books:
             return False
         if self.batch:
             return self._takes_all(effect)

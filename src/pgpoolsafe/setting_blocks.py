@@ -22,8 +22,8 @@ logger = logging.getLogger("pgpoolsafe")
 _LETTER = r"[^\x00-@\[-^`{-\x7f]"
 _NAME = re.compile(rf"{_LETTER}[\w$]*(\.{_LETTER}[\w$]*)*")
 
-# What a transaction has once and for all, or what cannot be read: no block could put it back
-# (GUC_NO_RESET, and check_transaction_read_only() and its neighbours in variable.c).
+# What a transaction has once and for all, what cannot be read (GUC_NO_RESET, and
+# check_transaction_read_only() and its neighbours in variable.c), and what the driver goes by.
 _OF_ONE_TRANSACTION = ("transaction_isolation", "transaction_read_only", "transaction_deferrable")
 _NOT_FOR_BLOCKS = {
     **{
@@ -33,6 +33,8 @@ _NOT_FOR_BLOCKS = {
         for name in _OF_ONE_TRANSACTION
     },
     "seed": "cannot be put back; call setseed() instead",
+    "client_encoding": "cannot be changed for a block: the driver encodes by what it knows before"
+    " the statement is sent; ask for it when you connect, or SET it",
 }
 
 Steps = Generator[str, Any, None]

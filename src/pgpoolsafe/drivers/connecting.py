@@ -4,6 +4,9 @@ Most poolers refuse a connection that asks for settings when it is opened (`opti
 statement_timeout=2s`, asyncpg's `server_settings`). Where settings are carried that need not
 be: the connection is made without them, and they travel with each transaction like any other.
 What was refused once is not asked for again.
+
+`client_encoding` is moved from libpq's `options` to the parameter that libpq has for it, which
+every pooler lets through: what the driver encodes and decodes by cannot come along later.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..poolers.startup import refusal_in, settings_in, without
+from ..poolers.startup import ENCODING, refusal_in, settings_in, without
 
 logger = logging.getLogger("pgpoolsafe")
 
@@ -25,21 +28,42 @@ Arguments = Mapping[str, Any]
 class Asking:
     """How a driver is asked for settings: in which of the arguments that it connects with.
 
-    `asked`: the settings in them, by name in lower case; `fewer`: the arguments without some.
+    `asked`: the settings in them, by name in lower case; `fewer`: the arguments without some;
+    `moved`: the arguments with what has a parameter of its own in that.
     """
 
     asked: Callable[[Arguments], Mapping[str, str]]
     fewer: Callable[[Arguments, Collection[str]], dict[str, Any]]
+    moved: Callable[[Arguments], Arguments] = lambda arguments: arguments
+
+
+def with_encoding_apart(options: str, own: str | None) -> dict[str, str]:
+    """libpq's parameters that say the same with `client_encoding` not in `options`.
+
+    `own`: that parameter itself, None if it is not given; the server lets it count over
+    `options`. Empty: nothing is to be changed.
+    """
+    asked = settings_in(options).get(ENCODING)
+    if asked is None:
+        return {}
+    own = os.environ.get("PGCLIENTENCODING") if own is None else own
+    return {"options": without(options, (ENCODING,)), ENCODING: own or asked}
 
 
 def _options(arguments: Arguments) -> str:
     return str(arguments.get("options") or os.environ.get("PGOPTIONS", ""))
 
 
+def _moved(arguments: Arguments) -> Arguments:
+    moved = with_encoding_apart(_options(arguments), arguments.get(ENCODING))
+    return {**arguments, **moved}
+
+
 # What is left is stated even if it is nothing: else PGOPTIONS would count.
 BY_OPTIONS = Asking(
     lambda arguments: settings_in(_options(arguments)),
     lambda arguments, names: {**arguments, "options": without(_options(arguments), names)},
+    _moved,
 )
 """libpq's: `options="-c statement_timeout=2s"`."""
 
@@ -97,6 +121,8 @@ def connect_by(
     `send` connects by keywords. `owner` is the installation: it says whether settings are
     carried. `refused` remembers the names that this endpoint refuses.
     """
+    if owner.policy.carries:
+        arguments = asking.moved(arguments)
     asked = asking.asked(arguments)
     taken = {name: value for name, value in asked.items() if name in refused}
     while True:

@@ -10,7 +10,7 @@ import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from ..poolers.startup import settings_in, without
-from .connecting import Arguments, Asking, connect_by
+from .connecting import Arguments, Asking, connect_by, with_encoding_apart
 
 
 def connect(owner: Any, send: Callable[[Any], Any], dsn: Any) -> tuple[Any, dict[str, str]]:
@@ -33,7 +33,13 @@ def _fewer(arguments: Arguments, names: Collection[str]) -> dict[str, Any]:
     return {"dsn": make_dsn(dsn, options=without(_options(dsn), names))}
 
 
-_BY_DSN = Asking(_asked, _fewer)
+def _moved(arguments: Arguments) -> Arguments:
+    dsn = arguments["dsn"]
+    moved = with_encoding_apart(_options(dsn), _parts(dsn).get("client_encoding"))
+    return {"dsn": make_dsn(dsn, **moved)} if moved else arguments
+
+
+_BY_DSN = Asking(_asked, _fewer, _moved)
 
 
 def _options(dsn: Any) -> str:

@@ -17,7 +17,7 @@ from psycopg import OperationalError
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ..poolers.startup import settings_in, without
-from .connecting import refused_settings
+from .connecting import refused_settings, with_encoding_apart
 
 logger = logging.getLogger("pgpoolsafe")
 
@@ -32,6 +32,7 @@ def connect(owner: Any, send: Callable[[str], Gen], conninfo: str) -> Gen:
     """
     taken: dict[str, str] = {}
     if owner.policy.carries:
+        conninfo = _with_encoding_apart(conninfo)
         conninfo, taken = _without_known(owner, conninfo)
     while True:
         try:
@@ -43,6 +44,12 @@ def connect(owner: Any, send: Callable[[str], Gen], conninfo: str) -> Gen:
         logger.info("settings refused in options, carried instead: %s", ", ".join(refused))
         _remember(owner, conninfo, refused)
         conninfo, taken = fewer, {**taken, **refused}
+
+
+def _with_encoding_apart(conninfo: str) -> str:
+    own = conninfo_to_dict(conninfo).get("client_encoding")
+    moved = with_encoding_apart(_options(conninfo), None if own is None else str(own))
+    return make_conninfo(conninfo, **moved) if moved else conninfo
 
 
 def without_refused(conninfo: str, error: str) -> tuple[str, dict[str, str]]:

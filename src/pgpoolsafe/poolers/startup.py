@@ -142,10 +142,15 @@ def received(pooler: Pooler, name: str) -> Reception:
 
 
 def left_out(pooler: Pooler, asked: Mapping[str, str]) -> dict[str, str]:
-    """The settings that a connection was opened with, where this pooler leaves them out."""
+    """The settings that a connection was opened with, where this pooler leaves them out.
+
+    Without `client_encoding`: the driver has connected without it and goes by what it was told.
+    """
     if not pooler.shares_sessions:
         return {}
-    return {n: v for n, v in asked.items() if received(pooler, n) is not Reception.APPLIED}
+    left = {n: v for n, v in asked.items() if received(pooler, n) is not Reception.APPLIED}
+    left.pop(ENCODING, None)
+    return left
 
 
 def arrived(pooler: Pooler, name: str, source: str | None, *, equal: bool) -> Reception:
@@ -165,6 +170,9 @@ def arrived(pooler: Pooler, name: str, source: str | None, *, equal: bool) -> Re
 
 
 # options
+
+ENCODING = "client_encoding"
+"""What the driver itself encodes and decodes by, from the moment the connection stands."""
 
 
 def settings_in(options: str) -> Mapping[str, str]:
