@@ -9,16 +9,16 @@ a text of several statements it is written.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .effects import Bound, Control, Edit, Effect, Part, Statement, Verb
+from .effects import Bound, Control, Edit, Effect, EffectKind, Part, Statement, Verb
 from .session.books import Books
 from .session.keys import is_true, param
 from .session.settings import NOTHING, Carried
 from .sql.manners import Manner, manner
-from .sql.putting import local_statements
+from .sql.putting import lasting_statement, local_statements
 
 # What travels with it would be encoded by the driver as before.
 ENCODING = "client_encoding"
@@ -30,11 +30,13 @@ class Carrying:
 
     `frame`: settings of the blocks around (`settings()`); `in_force`: the transaction at
     hand has all of them already; `can_add`: the driver can send statements of ours along;
-    `can_ask`: and read their results at once; `takes_modes`: they can come before the first
-    query of the transaction, as what it begins with must; `batch`: the parameters of all its
+    `can_ask`: and read their results at once, `can_follow`: and hide those of what is written
+    into its text; `takes_modes`: they can come before the first query of the transaction, as
+    what it begins with must; `batch`: the parameters of all its
     executions, where there are several; `is_readable`: it ends where it should, so that
     more can follow; `only_books`: nothing is changed on the wire, it is only noted what
-    would be carried; `is_judged`: and what could not be carried is told.
+    would be carried; `is_judged`: and what could not be carried is told; `began`: what the
+    connection was opened with that the pooler keeps for it.
     """
 
     text: str
@@ -44,11 +46,13 @@ class Carrying:
     in_force: bool = False
     can_add: bool = True
     can_ask: bool = True
+    can_follow: bool = False
     takes_modes: bool = True
     batch: Sequence[Any] = ()
     is_readable: bool = True
     only_books: bool = False
     is_judged: bool = True
+    began: Mapping[str, str] = field(default_factory=dict)
     way: Manner = Manner.PIPED
     before: Carried | None = None
     after: Carried | None = None
@@ -219,9 +223,25 @@ class Carrying:
 
     def resets_locally(self, name: str | None) -> None:
         """SET LOCAL name TO DEFAULT: to the value that the client gave at start-up."""
-        given = self.draft.settings.given
+        given = {**self.began, **self.draft.settings.given}
         if name is not None and name in given and self.in_force and not self.only_books:
             self._then(Carried(given={name: given[name]}))
+
+    def goes_back(self, effect: Effect, name: str | None, statement: Statement) -> None:
+        """RESET of what the pooler keeps, to what the connection was opened with.
+
+        The server would go back to what the pooler opened its own connection with.
+        """
+        if effect.kind is not EffectKind.SETTING or effect.function:
+            return
+        if name is not None and name in self.began and effect.edits is not None:
+            said = lasting_statement(name, self.began[name])
+            self.insertions.append(Edit(statement.start, statement.end, said))
+        elif not effect.key and statement.command == "RESET" and self.began and self.can_follow:
+            texts = [lasting_statement(*one) for one in self.began.items()]
+            self.insertions.append(Edit(statement.end, statement.end, "; " + "; ".join(texts)))
+            self.hidden += range(self._results, self._results + len(texts))
+            self._results += len(texts)
 
     def _localise(self, effect: Effect) -> None:
         if self.only_books or effect.edits is None:

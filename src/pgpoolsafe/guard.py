@@ -8,7 +8,6 @@ drivers hold their own lock), so a guard needs none.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,10 +22,12 @@ from .rules.catalog import Level
 from .rules.findings import Finding, Location, caller
 from .rules.policy import Mode, Policy, Prepared
 from .rules.reporting import Reporter
-from .session.books import Books, Key
+from .session.books import Books
 from .session.settings import NOTHING, Carried
+from .session.undoing import releases
 from .sql.edits import apply
 from .sql.manners import Manner, manner
+from .sql.putting import lasting_statement
 from .sql.reader import known, read
 
 if TYPE_CHECKING:
@@ -35,16 +36,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("pgpoolsafe")
 
 _ENDS = (ControlVerb.COMMIT, ControlVerb.PREPARE_TRANSACTION, ControlVerb.ROLLBACK)
-
-_UNDONE_BY = {
-    "replication origin": "SELECT pg_catalog.pg_replication_origin_session_reset()",
-    "set_user": "SELECT reset_user()",
-    "hypopg": "SELECT hypopg_reset()",
-}
-"""What takes back the session state of which there is one in a session (its key)."""
-
-_UNLOCK_ALL = "SELECT pg_catalog.pg_advisory_unlock_all()"
-_INTEGER = re.compile(r"-?[0-9]+")
 
 # lock_not_available, deadlock_detected
 _LOCK_NOT_TAKEN = ("55P03", "40P01")
@@ -59,11 +50,13 @@ class Guard:
     `pooler` is None until the driver has said what stands at the other end (`meet`).
     `block`: the settings of blocks on this connection; `around`: tells those of blocks on
     what it belongs to, as they are in the task at hand.
-    `routines` reads where the database's own functions are known (`audit=True`).
+    `began`: what the connection was opened with that the pooler keeps for it, and RESET is
+    to go back to. `routines` reads where the database's own functions are known (`audit=True`).
     """
 
     __slots__ = (
         "around",
+        "began",
         "block",
         "books",
         "judged_as",
@@ -83,6 +76,7 @@ class Guard:
         self.watching = policy.mode is not Mode.OFF
         self.routines: RoutineReader | None = None
         self.block = NOTHING
+        self.began: Mapping[str, str] = {}
         self.around: Callable[[], Carried] | None = None
 
     def meet(self, pooler: Pooler) -> None:
@@ -208,6 +202,7 @@ class Guard:
         editable: bool = True,
         can_add: bool = True,
         can_ask: bool = True,
+        can_follow: bool = False,
         takes_modes: bool = True,
         batch: Sequence[Any] = (),
         segment: bool | None = None,
@@ -219,7 +214,8 @@ class Guard:
         `in_block`: it runs inside a transaction block (open, or opened for it);
         `failed`: that transaction is aborted; `editable`: the driver can send another
         text; `can_add`: it can send statements of ours along, `can_ask`: and read their
-        results before the next text; `takes_modes`: they can come before the first query
+        results before the next text, `can_follow`: and hide those of what is written into
+        it; `takes_modes`: they can come before the first query
         of the transaction; `batch`: the parameters of all its executions, of
         which `params` are one; `segment`: the text shares an implicit transaction
         with others of its pipeline, and whether that has the settings already; `unsaid`:
@@ -240,6 +236,7 @@ class Guard:
             carrying = trial.carrying = self._carrying(text, reading, draft)
             if carrying is not None:
                 carrying.can_add, carrying.can_ask = can_add, can_ask
+                carrying.can_follow = can_follow
                 carrying.takes_modes = takes_modes
                 carrying.batch = batch
                 carrying.in_force = in_block or bool(segment)
@@ -275,6 +272,7 @@ class Guard:
         effects = (effect for one in reading.statements for effect in one.effects)
         carrying.is_readable = all(effect.kind is not EffectKind.UNREADABLE for effect in effects)
         carrying.only_books = not self.carries_for_real
+        carrying.began = {} if carrying.only_books else self.began
         carrying.is_judged = self.watching
         return carrying
 
@@ -356,6 +354,14 @@ class Guard:
                 if effect.kind is EffectKind.SETTING and not key:
                     self.books.reset_all()
 
+    def after_reset_all(self, reading: Reading) -> str:
+        """What is to follow the driver's own RESET ALL, so that it goes back to the beginning."""
+        effects = [effect for one in reading.statements for effect in one.effects]
+        resets = any(e.kind is EffectKind.SETTING and not e.key for e in effects)
+        if not (resets and self.began and self.carries_for_real):
+            return ""
+        return "".join(f"{lasting_statement(*one)};" for one in self.began.items())
+
     def failed(self, plan: Plan, *, in_block: bool, sqlstate: str | None = None) -> None:
         """The text failed. What it had done that ROLLBACK does not undo may stay.
 
@@ -384,14 +390,7 @@ class Guard:
         One text for one message: behind a pooler, what comes after the ROLLBACK in a
         message of its own would reach another server connection.
         """
-        return "; ".join(["ROLLBACK", *self._releases()])
-
-    def _releases(self) -> list[str]:
-        """What releases what is held and not allowed: locks first, for they never fail."""
-        texts: list[str] = []
-        for key, memos in sorted(self.books.surviving.items(), key=_locks_first):
-            texts += [text for memo in memos if memo is not None for text in _release(key)]
-        return list(dict.fromkeys(texts)) if _UNLOCK_ALL in texts else texts
+        return "; ".join(["ROLLBACK", *releases(self.books)])
 
 
 def _with_settings(plan: Plan, carrying: Carrying) -> Plan:
@@ -403,28 +402,6 @@ def _with_settings(plan: Plan, carrying: Carrying) -> Plan:
         as_query=carrying.way is Manner.QUERY,
         hidden=tuple(carrying.hidden),
     )
-
-
-def _locks_first(item: tuple[Key, object]) -> bool:
-    return item[0][0] is not EffectKind.ADVISORY_LOCK
-
-
-def _release(key: Key) -> list[str]:
-    kind, name, shared = key
-    if kind is EffectKind.ADVISORY_LOCK:
-        return [_unlock(name, "_shared" if shared else "")]
-    if kind is EffectKind.PREPARED_STATEMENT and name:
-        return [f'DEALLOCATE "{name[0].replace(chr(34), chr(34) * 2)}"']
-    if kind is EffectKind.SESSION_FUNCTION and name[:1] and name[0] in _UNDONE_BY:
-        return [_UNDONE_BY[name[0]]]
-    return []
-
-
-def _unlock(key: tuple[str, ...], shared: str) -> str:
-    """The very lock; where its key is an expression, all there are on the connection."""
-    if key and all(_INTEGER.fullmatch(part) for part in key):
-        return f"SELECT pg_catalog.pg_advisory_unlock{shared}({', '.join(key)})"
-    return _UNLOCK_ALL
 
 
 def ends_transaction(reading: Reading) -> bool:

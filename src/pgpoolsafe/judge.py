@@ -202,6 +202,9 @@ class Trial:
             self._local(effect, statement, in_transaction)
             return
         key = key_of(effect, self.params)
+        resets = effect.verb is Verb.RELEASE and not self._is_allowed(RULES["session-set"])
+        if resets and self.carrying is not None and self.editable:
+            self.carrying.goes_back(effect, first_of(key), statement)
         is_safe = self.pooler.answer(effect.kind, first_of(key)).safe
         if is_safe and not self._is_ours(first_of(key)):
             return

@@ -48,13 +48,15 @@ class Plan:
         """Whether the text is one SET, COMMIT or the like, which returns none in any format."""
         statements = self.reading.statements
         is_one = len(statements) == 1
-        return is_one and (statements[0].control is not None or statements[0].command == "SET")
+        return is_one and (
+            statements[0].control is not None or statements[0].command in ("SET", "RESET")
+        )
 
     @property
     def becomes_local(self) -> bool:
         """Whether the text is one SET, or its like, and is sent as SET LOCAL."""
         statements = self.reading.statements
-        if not self.edits or len(statements) != 1:
+        if len(statements) != 1 or not any(map(_is_local, self.edits)):
             return False
         return any(not effect.function for effect in statements[0].effects)
 
@@ -63,3 +65,7 @@ class Plan:
         """Whether there is more to send, or to hide, than the text itself."""
         has_more = self.after or self.ask or self.hidden
         return bool(has_more or self.before is not None or self.begin is not None)
+
+
+def _is_local(edit: Edit) -> bool:
+    return "LOCAL" in edit.replacement.split()[:2]

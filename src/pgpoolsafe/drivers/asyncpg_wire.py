@@ -102,6 +102,12 @@ class Wire:
         # Of this one poolers take care, each in its way.
         return {n.lower(): value for n, value in asked.items() if n != "application_name"}
 
+    @property
+    def named(self) -> Mapping[str, str]:
+        conn: Any = self._own.conn()
+        asked = conn._params.server_settings or {}
+        return {n: value for n, value in asked.items() if n == "application_name"}
+
     def met(self, seat: Seat) -> None:
         guard = seat.guard
         conn: Any = self._own.conn()

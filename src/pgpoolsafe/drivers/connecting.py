@@ -50,6 +50,20 @@ def with_encoding_apart(options: str, own: str | None) -> dict[str, str]:
     return {"options": without(options, (ENCODING,)), ENCODING: own or asked}
 
 
+def named_by_libpq(application_name: str | None, encoding: str | None) -> dict[str, str]:
+    """The settings that libpq asks for by parameters of their own, in lower case.
+
+    What is given in the connection string, and its EnvironmentOptions (fe-connect.c).
+    """
+    named = {
+        "application_name": application_name,
+        ENCODING: encoding if encoding != "auto" else None,
+        "datestyle": os.environ.get("PGDATESTYLE"),
+        "timezone": os.environ.get("PGTZ"),
+    }
+    return {name: value for name, value in named.items() if value and value.lower() != "default"}
+
+
 def _options(arguments: Arguments) -> str:
     return str(arguments.get("options") or os.environ.get("PGOPTIONS", ""))
 

@@ -15,7 +15,7 @@ from ..poolers.answers import Pooler
 from ..poolers.detect import ProbeAnswer, conclude, first_look, new_probe
 from ..poolers.probe import Greeting
 from ..poolers.products import pooler as pooler_named
-from ..poolers.startup import left_out
+from ..poolers.startup import kept, left_out
 from ..rules.allowing import allowed_now
 from ..rules.catalog import RULES, Level
 from ..rules.findings import Finding, caller
@@ -107,6 +107,7 @@ def report_named_prepares(seat: Seat, setting: str) -> None:
 
 def _met(seat: Seat, wire: Wire, pooler: Pooler) -> Steps:
     seat.guard.give({**left_out(pooler, wire.asked), **seat.refused_options})
+    seat.guard.began = kept(pooler, wire.asked, wire.named)
     seat.guard.meet(pooler)
     logger.debug("connected to %s: %s", pooler, "; ".join(pooler.evidence))
     wire.met(seat)  # where this raises the connection is not met, so that it raises every time

@@ -118,6 +118,10 @@ class _Wire:
     def asked(self) -> Mapping[str, str]:
         return {}  # pg8000 forgets it
 
+    @property
+    def named(self) -> Mapping[str, str]:
+        return {}  # this, too
+
     def met(self, seat: Seat) -> None:
         """A statement is parsed and run in transactions of their own, unless it goes at once."""
         policy, pooler = seat.guard.policy, seat.guard.pooler

@@ -14,6 +14,7 @@ from ..poolers.endpoints import Endpoint
 from ..poolers.probe import PROBED_PARAMETERS, Greeting
 from ..poolers.startup import settings_in
 from . import psycopg2_session as session
+from .connecting import named_by_libpq
 from .seat import ATTRIBUTE, RETIRED, Seat
 
 
@@ -70,6 +71,12 @@ class Wire:
     @property
     def asked(self) -> Mapping[str, str]:
         return settings_in(self._conn.info.options or "")
+
+    @property
+    def named(self) -> Mapping[str, str]:
+        given = self._conn.info.dsn_parameters
+        name = given.get("application_name") or given.get("fallback_application_name")
+        return named_by_libpq(name, given.get("client_encoding"))
 
     def met(self, seat: Seat) -> None:
         """psycopg2 prepares nothing by protocol."""

@@ -179,6 +179,7 @@ def _asked(conn: Any, greeting: Greeting, poolers: Poolers) -> Gen:
 def _met(conn: Any, seat: Any, pooler: Pooler) -> None:
     guard = seat.guard
     guard.give({**_left_out(conn, pooler), **seat.refused_options})
+    guard.began = _kept(conn, pooler)
     guard.meet(_as_libpq_can(pooler))
     guard.judged_as = _as_libpq_can(guard.judged_as)
     logger.debug("connected to %s: %s", pooler, "; ".join(pooler.evidence))
@@ -198,6 +199,21 @@ def _left_out(conn: Any, pooler: Pooler) -> dict[str, str]:
     from ..poolers.startup import left_out, settings_in
 
     return left_out(pooler, settings_in(option_of(conn.pgconn, b"options") or ""))
+
+
+def _kept(conn: Any, pooler: Pooler) -> dict[str, str]:
+    """What RESET is to go back to, of the settings that this pooler keeps for the connection."""
+    if not pooler.shares_sessions:
+        return {}
+    from ..poolers.startup import kept, settings_in
+    from .connecting import named_by_libpq
+
+    pgconn = conn.pgconn
+    name = option_of(pgconn, b"application_name")
+    fallback = option_of(pgconn, b"fallback_application_name")
+    named = named_by_libpq(name or fallback, option_of(pgconn, b"client_encoding"))
+    asked = settings_in(option_of(pgconn, b"options") or "")
+    return kept(pooler, asked, named)
 
 
 def _as_libpq_can(pooler: Pooler) -> Pooler:

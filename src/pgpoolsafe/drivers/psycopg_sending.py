@@ -144,6 +144,7 @@ def _plan(one: Statement, text: str, reading: Reading, *, in_block: bool, editab
         unsaid=values_in(conn, one.query),
         can_add=in_pipeline or has_carry,
         can_ask=has_carry and one.can_ask and not in_pipeline,
+        can_follow=has_carry and one.can_ask and not in_pipeline,
         takes_modes=in_block or not in_pipeline or pipeline.takes_modes(conn),
         batch=one.batch or (),
         segment=None if in_block else pipeline.segment(conn),

@@ -127,7 +127,8 @@ def command(
     if not any(one.control for one in reading.statements):
         guard.internal(reading)
         seat.settle()
-        return (yield AS_IT_IS)
+        more = guard.after_reset_all(reading)
+        return (yield Send(text + more) if more and text.rstrip().endswith(";") else AS_IT_IS)
     in_block = wire.in_block or guard.books.in_block
     try:
         plan = guard.plan(text, reading, in_block=in_block, failed=wire.failed, editable=False)

@@ -124,6 +124,10 @@ class Wire(Protocol):
     def asked(self) -> Mapping[str, str]:
         """The settings that the connection was opened with."""
 
+    @property
+    def named(self) -> Mapping[str, str]:
+        """Those of them that libpq has parameters for, which poolers know."""
+
     def met(self, seat: Seat) -> None:
         """The pooler is known: bring the driver's prepared statements in line with it."""
 

@@ -153,6 +153,22 @@ def left_out(pooler: Pooler, asked: Mapping[str, str]) -> dict[str, str]:
     return left
 
 
+def kept(pooler: Pooler, asked: Mapping[str, str], named: Mapping[str, str]) -> dict[str, str]:
+    """Of what a connection was opened with, what this pooler keeps for it.
+
+    RESET, which the server does, knows nothing of it. `asked`: in the options; `named`: by
+    parameters of the connection.
+    """
+    if not pooler.shares_sessions:
+        return {}
+    applied = {n: v for n, v in asked.items() if received(pooler, n) is Reception.APPLIED}
+    found = {n: v for n, v in {**applied, **named}.items() if n in pooler.tracked}
+    # Alone, an order would leave the style as it is (check_datestyle); initdb writes ISO.
+    if re.fullmatch(r"(?i)(y|mdy|us|noneuro|dmy|euro)\w*", found.get("datestyle", "")):
+        found["datestyle"] = f"ISO, {found['datestyle']}"
+    return found
+
+
 def arrived(pooler: Pooler, name: str, source: str | None, *, equal: bool) -> Reception:
     """The same once a connection with the setting stands.
 

@@ -22,6 +22,13 @@ def local_statements(steps: Steps) -> tuple[str, ...]:
     return tuple(_set_local(name, value) for name, value in steps)
 
 
+def lasting_statement(name: str, value: str) -> str:
+    """A SET for the session, of a setting as it is given in a connection's options."""
+    names = listed_names(value) if name in NAME_LISTS else None
+    said = ", ".join(map(literal, names)) if names else literal(value)
+    return f"SET {_spelled(name)} TO {said}"
+
+
 @lru_cache(maxsize=1024)
 def local_query(steps: Steps) -> str:
     """The same as one SELECT, which returns one row of no interest."""
