@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .carrying import Carrying
 from .effects import PLAIN, ControlVerb, Edit, EffectKind, Reading, Verb
-from .judge import Page, Trial, temporary_relations
+from .judge import Page, Trial
 from .plan import Plan
 from .poolers.answers import Pooler, PoolMode
 from .poolers.products import pooler as known_pooler
@@ -179,7 +179,7 @@ class Guard:
         if not self.books.kept:
             return False
         low = text.lower()
-        return any(name.lower() in low for name in temporary_relations(self.books))
+        return any(name.lower() in low for name in self.books.kept_relations)
 
     def counts_on_kept(self, reading: Reading) -> bool:
         """Whether the driver's own statement reads what an earlier transaction left."""

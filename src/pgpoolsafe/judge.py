@@ -129,7 +129,7 @@ class Trial:
 
     def _relations(self, statement: Statement) -> None:
         """The use of a temporary relation that an earlier transaction made."""
-        names = temporary_relations(self.draft)
+        names = self.draft.kept_relations
         for name in sorted(relations(self.text[statement.start : statement.end], names)):
             effect = Effect(EffectKind.TEMP_OBJECT, Verb.READ, (name,))
             if not self.draft.holds((effect.kind, (name,), False)):
@@ -208,7 +208,10 @@ class Trial:
         is_safe = self.pooler.answer(effect.kind, first_of(key)).safe
         if is_safe and not self._is_ours(first_of(key)):
             return
-        if self._carries(effect, key) or is_safe:
+        if self._carries(effect, key):
+            return
+        if is_safe:
+            self._note_kept(effect, key)
             return
         is_own = effect.kind in _SETTINGS and not self._is_touched(key)
         if is_own and self._rewrite(effect, statement, in_transaction):
@@ -219,6 +222,11 @@ class Trial:
             self._release(key, effect, statement)
         elif not self._is_readable(key, effect, statement):
             self._now(rule_for(effect), effect, statement)
+
+    def _note_kept(self, effect: Effect, key: Key) -> None:
+        """What the pooler keeps counts over a block around it, though it is not carried."""
+        if self.carrying is not None and self.carrying.only_books and effect.kind in _SETTINGS:
+            self.carrying.takes(effect, first_of(key), self.params, editable=False)
 
     def _local(self, effect: Effect, statement: Statement, in_transaction: bool) -> None:
         """What ends with the transaction anyway."""
@@ -440,8 +448,3 @@ class Trial:
 def _what(rule: Rule, effect: Effect | None) -> str:
     is_read = effect is not None and effect.verb is Verb.READ
     return rule.what_read if is_read and rule.what_read else rule.what
-
-
-def temporary_relations(books: Page) -> frozenset[str]:
-    """The names of the temporary relations that earlier transactions left."""
-    return frozenset(key[1][0] for key in books.kept if key[0] is EffectKind.TEMP_OBJECT)

@@ -60,6 +60,33 @@ def test_a_set_counts_over_the_block_around_it(
             assert shown(conn, name) == before
 
 
+@pytest.mark.parametrize("how", ["local", "leave"])
+@pytest.mark.parametrize("autocommit", [False, True], ids=["transaction", "autocommit"])
+@pytest.mark.parametrize(
+    "text", ["SET timezone = '{}'", "SELECT set_config('TimeZone', '{}', false)"]
+)
+def test_what_the_pooler_keeps_counts_over_it_without_being_carried(
+    text: str, autocommit: bool, how: Any, pgbouncer: PgBouncer
+) -> None:
+    of_block, own = NAMES["timezone"]
+    with (
+        psycopg.connect(pgbouncer.dsn(), autocommit=autocommit) as conn,
+        pgpoolsafe.install(conn, settings=how),
+    ):
+        before = shown(conn, "timezone")
+        with pgpoolsafe.settings(conn, timezone=of_block):
+            assert shown(conn, "timezone") == of_block
+            said(conn, text.format(own))
+            assert [shown(conn, "timezone") for _ in range(3)] == [own] * 3
+            conn.execute(text.format(before))
+            conn.rollback()
+            assert shown(conn, "timezone") == (before if autocommit else own)
+            with pgpoolsafe.settings(conn, timezone=of_block):
+                assert shown(conn, "timezone") == of_block
+            said(conn, text.format(own))
+        assert [shown(conn, "timezone") for _ in range(3)] == [own] * 3
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_set_counts_over_the_options_and_reset_goes_back_to_them(
     name: str, doors: dict[str, Any]

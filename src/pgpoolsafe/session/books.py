@@ -86,6 +86,11 @@ class Books(Generic[M]):
         held = self.undoable or self.surviving or self.savepoints or self.drawn
         return not held and self.settings is self.settled
 
+    @property
+    def kept_relations(self) -> frozenset[str]:
+        """The names of the temporary relations that earlier transactions left."""
+        return frozenset(key[1][0] for key in self.kept if key[0] is EffectKind.TEMP_OBJECT)
+
     def copy(self) -> Books[M]:
         """A draft to try a text on; savepoints are never changed in place."""
         return Books(
