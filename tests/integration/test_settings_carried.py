@@ -453,6 +453,48 @@ def test_a_pipeline_begins_as_the_client_said(pool: PgBouncer) -> None:
         assert [row.fetchone() for row in rows] == [("5MB",), ("serializable",)] * 3
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["VACUUM pg_catalog.pg_language", "CREATE DATABASE pipelined", "DROP DATABASE pipelined"],
+)
+def test_so_does_what_follows_a_statement_that_commits(text: str, pool: PgBouncer) -> None:
+    rules = {**RULES, "settings-not-carried": "ignore"}
+    with psycopg.connect(pool.dsn("postgres"), autocommit=True) as client:
+        pgpoolsafe.install(client, mode="strict", rules=rules)
+        client.execute("SET work_mem = '5MB'")
+        client.execute("SET default_transaction_isolation = 'serializable'")
+        with client.pipeline():
+            client.execute(text)
+            rows = [client.execute("SHOW work_mem"), client.execute(ISOLATION)]
+            rows += [client.execute("SHOW work_mem"), client.execute(ISOLATION)]
+        assert [row.fetchone() for row in rows] == [("5MB",), ("serializable",)] * 2
+
+
+def test_what_follows_a_statement_that_may_commit_is_told(pool: PgBouncer) -> None:
+    with psycopg.connect(pool.dsn("postgres"), autocommit=True) as client:
+        client.execute("CREATE PROCEDURE plainly() LANGUAGE sql AS 'SELECT 1'")
+        with (
+            pgpoolsafe.install(client, mode="warn"),
+            pytest.warns(pgpoolsafe.SessionStateWarning) as told,
+        ):
+            client.execute("SET work_mem = '5MB'")
+            client.execute("SET default_transaction_isolation = 'serializable'")
+            with client.pipeline() as pipeline:
+                client.execute("CALL plainly()")
+                rows = [client.execute("SHOW work_mem"), client.execute(ISOLATION)]
+                pipeline.sync()
+                rows += [client.execute("SHOW work_mem"), client.execute(ISOLATION)]
+        client.execute("DROP PROCEDURE plainly()")
+    assert [row.fetchone() for row in rows[::2]] == [("5MB",)] * 2
+    assert rows[3].fetchone() == ("serializable",)
+    said = [str(warned.message).splitlines()[0] for warned in told]
+    runs = "runs without this connection's settings"
+    assert said == [
+        f"settings-not-carried: CALL {runs} (work_mem, default_transaction_isolation)",
+        f"settings-not-carried: SHOW {runs} (default_transaction_isolation)",
+    ]
+
+
 def test_so_does_executemany(pool: PgBouncer) -> None:
     with psycopg.connect(pool.dsn(), autocommit=True) as client:
         pgpoolsafe.install(client, mode="strict")

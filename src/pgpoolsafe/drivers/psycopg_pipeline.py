@@ -21,7 +21,7 @@ from ..guard import ends_transaction
 from ..plan import Plan
 from ..session.settings import Carried
 from ..sql.assignments import modes_set_by
-from ..sql.manners import begins_bare
+from ..sql.manners import begins_bare, commits_at_once
 from ..sql.putting import local_query, local_statements
 from ..sql.quick import first_word
 from .psycopg_errors import reposition
@@ -44,7 +44,8 @@ class Watched(deque[Any]):
     """A pipeline's queue of results, each of which is looked at before psycopg does.
 
     `in_force`: the implicit transaction that runs up to the next Sync has the settings.
-    `is_fresh`: nothing was queued since the last transaction ended. `edited`: the user's text
+    `is_fresh`: nothing was queued since the last transaction ended; `is_unsure`: nobody can
+    tell, after a procedure that may commit. `edited`: the user's text
     of what is being queued, and what was changed in it. `ends`: what is being queued ends the
     transaction; `warns`: the command in its form that the server will warn of, if it does.
     """
@@ -54,6 +55,7 @@ class Watched(deque[Any]):
         self.conn = conn
         self.in_force = False
         self.is_fresh = is_fresh
+        self.is_unsure = False
         self.failed: Any = None
         self.edited: _Edited | None = None
         self.ends = False
@@ -192,7 +194,8 @@ def takes_modes(conn: Any) -> bool:
     """Whether it is known if a transaction begins with what is queued next: one that has begun
     stays as it is.
     """
-    return isinstance(conn._pipeline.result_queue, Watched) or _begins(conn)
+    queue = conn._pipeline.result_queue
+    return not queue.is_unsure if isinstance(queue, Watched) else _begins(conn)
 
 
 def _begins(conn: Any) -> bool:
@@ -228,6 +231,10 @@ def statement(conn: Any, plan: Plan, gen: Gen, text: str | None = None) -> Gen:
     _queue_after(conn, plan, in_block=in_block)
     _queue_modes(conn, late)
     watched.is_fresh = ends_transaction(plan.reading) and not in_block
+    if text is not None and not in_block:
+        ended = commits_at_once(text)
+        watched.is_fresh |= ended is True
+        watched.is_unsure = not watched.is_fresh and (watched.is_unsure or ended is None)
     watched.in_force = watched.in_force and not (watched.is_fresh or in_block)
     return result
 
@@ -269,6 +276,7 @@ def _enqueue_sync(pipeline: Any, conn: Any) -> None:
     type(pipeline)._enqueue_sync(pipeline)
     pipeline.result_queue.in_force = False
     pipeline.result_queue.is_fresh = True
+    pipeline.result_queue.is_unsure = False
     getattr(conn, ATTRIBUTE, RETIRED).guard.synced()
 
 
