@@ -68,3 +68,35 @@ def test_what_could_not_be_prepared_is_prepared_again(
         finally:
             conn.rollback()
             owner.execute("DROP TABLE public.soon")
+
+
+SET = {
+    "nothing set": (),
+    "a setting": ("SET work_mem = '9MB'",),
+    "a mode": ("SET work_mem = '9MB'", "SET default_transaction_isolation = 'serializable'"),
+}
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+@pytest.mark.parametrize("fuse_begin", [True, False])
+@pytest.mark.parametrize("texts", SET.values(), ids=SET)
+@pytest.mark.parametrize(
+    "text, params",
+    [("SELECT 1", None), ("SELECT %s::int", [1]), ("SELECT 1; SELECT 2", None)],
+    ids=["query", "parameters", "several"],
+)
+def test_a_session_that_was_terminated_says_so(
+    text: Any, params: Any, texts: Any, fuse_begin: bool, autocommit: bool, postgres: Postgres
+) -> None:
+    with (
+        psycopg.connect(postgres.dsn(), autocommit=autocommit) as conn,
+        postgres.connect("postgres", autocommit=True) as other,
+    ):
+        # As behind a pooler: what is set travels.
+        pgpoolsafe.install(conn, fuse_begin=fuse_begin, pooler="pgbouncer", pool_mode="transaction")
+        for one in texts:
+            conn.execute(one)
+        conn.commit()
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [conn.info.backend_pid])
+        assert failing(conn, text, params) is psycopg.errors.AdminShutdown
+        assert conn.broken

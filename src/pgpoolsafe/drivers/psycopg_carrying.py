@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from psycopg import InterfaceError, ProgrammingError, pq
+from psycopg import DatabaseError, InterfaceError, ProgrammingError, pq
 from psycopg._preparing import Prepare
 from psycopg._queries import PostgresClientQuery
 from psycopg.adapt import Transformer
@@ -244,13 +244,28 @@ def _run(
             pgconn.send_query_params(text.encode(encoding), None)
         pgconn.pipeline_sync()
         yield from send(pgconn)
-        groups: list[list[Result]] = []
-        while not groups or groups[-1][0].status != SYNC:
-            groups.append((yield from fetch_many(pgconn)))
+        groups = yield from _up_to_sync(pgconn)
     finally:
         if pgconn.status == pq.ConnStatus.OK:
             pgconn.exit_pipeline_mode()
-    return groups[streamed:-1]
+    return groups[streamed:]
+
+
+def _up_to_sync(pgconn: Any) -> Generator[Any, Any, list[list[Result]]]:
+    """The groups of results before that of the Sync, or up to the server's last word."""
+    groups: list[list[Result]] = []
+    while True:
+        try:
+            group = yield from fetch_many(pgconn)
+        except DatabaseError:
+            # Why the connection is gone has come before, and is raised as the error (as
+            # psycopg's fetch_many() has it within one group).
+            if any(result.status == FATAL_ERROR for group in groups for result in group):
+                return groups
+            raise
+        if not group or group[0].status == SYNC:
+            return groups
+        groups.append(group)
 
 
 def _undo(conn: Any) -> Gen:
