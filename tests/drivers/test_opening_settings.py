@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from inspect import signature
 from typing import Any
@@ -155,3 +156,55 @@ def test_psycopg2_anywhere_in_the_process(pgbouncer: PgBouncer) -> None:
             conn.close()
     with pytest.raises(psycopg2.OperationalError, match="unsupported startup parameter"):
         psycopg2.connect(dsn, options="-c work_mem=3MB")
+
+
+def test_a_pool_of_asyncpg(pgbouncer: PgBouncer) -> None:
+    import asyncpg
+
+    made = []
+
+    async def connect(*args: Any, **kwargs: Any) -> Any:
+        made.append(sorted(kwargs["server_settings"]))
+        return await asyncpg.connect(*args, **kwargs)
+
+    def pool_by(**more: Any) -> Any:
+        return asyncpg.create_pool(
+            host="127.0.0.1",
+            port=pgbouncer.port,
+            user="app",
+            database="shop",
+            server_settings={**WAYS["asyncpg"]["server_settings"], "application_name": "mine"},
+            min_size=2,
+            max_size=2,
+            **more,
+        )
+
+    async def carried(**more: Any) -> list[Any]:
+        pool = pool_by(**more)
+        before = pool._connect
+        names = ("work_mem", "statement_timeout", "application_name")
+        with pgpoolsafe.install(pool):
+            async with pool:
+                found = [[await pool.fetchval(f"SHOW {name}") for name in names] for _ in range(3)]
+        assert pool._connect is before
+        return found
+
+    expected = [[*ASKED, "mine"]] * 3
+    assert asyncio.run(carried()) == expected
+    assert asyncio.run(carried(connect=connect)) == expected
+    # What was refused once is not asked for again.
+    everything, nothing = (
+        ["application_name", "statement_timeout", "work_mem"],
+        ["application_name"],
+    )
+    assert made[0] == everything
+    assert made[-1] == nothing
+
+    async def refused() -> None:
+        pool = pool_by()
+        with pgpoolsafe.install(pool, settings="leave"):
+            async with pool:
+                pass
+
+    with pytest.raises(asyncpg.PostgresError, match="unsupported startup parameter"):
+        asyncio.run(refused())

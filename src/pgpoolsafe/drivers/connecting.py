@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,6 +123,10 @@ def refused_settings(asked: Mapping[str, str], error: str) -> dict[str, str]:
     return {name: asked[name]} if name in asked else dict(asked)
 
 
+Attempts = Generator[Arguments, Any, tuple[Any, dict[str, str]]]
+"""Yields the arguments to connect by; is sent the connection, or thrown why there is none."""
+
+
 def connect_by(
     send: Callable[..., Any],
     arguments: Arguments,
@@ -135,18 +139,60 @@ def connect_by(
     `send` connects by keywords. `owner` is the installation: it says whether settings are
     carried. `refused` remembers the names that this endpoint refuses.
     """
+    attempts = _attempts(arguments, owner, refused, asking)
+    wanted = next(attempts)
+    while True:
+        try:
+            conn = send(**wanted)
+        except Exception as error:  # noqa: BLE001  # raised again, unless it is a refusal
+            wanted = attempts.throw(error)
+        else:
+            return _made(attempts, conn)
+
+
+async def connect_by_async(
+    send: Callable[..., Awaitable[Any]],
+    arguments: Arguments,
+    owner: Any,
+    refused: set[str],
+    asking: Asking,
+) -> tuple[Any, dict[str, str]]:
+    """The same, where to connect is awaited."""
+    attempts = _attempts(arguments, owner, refused, asking)
+    wanted = next(attempts)
+    while True:
+        try:
+            conn = await send(**wanted)
+        except Exception as error:  # noqa: BLE001  # raised again, unless it is a refusal
+            wanted = attempts.throw(error)
+        else:
+            return _made(attempts, conn)
+
+
+def _made(attempts: Attempts, conn: Any) -> tuple[Any, dict[str, str]]:
+    try:
+        attempts.send(conn)
+    except StopIteration as end:
+        made: tuple[Any, dict[str, str]] = end.value
+        return made
+    raise AssertionError("one connection is enough")
+
+
+def _attempts(arguments: Arguments, owner: Any, refused: set[str], asking: Asking) -> Attempts:
     if owner.policy.carries:
         arguments = asking.moved(arguments)
     asked = asking.asked(arguments)
     taken = {name: value for name, value in asked.items() if name in refused}
     while True:
         try:
-            return send(**(asking.fewer(arguments, taken) if taken else arguments)), taken
+            conn = yield asking.fewer(arguments, taken) if taken else arguments
         except Exception as error:
             left = {name: value for name, value in asked.items() if name not in taken}
             more = refused_settings(left, str(error))
             if not more or not owner.policy.carries:
                 raise
+        else:
+            return conn, taken
         logger.info("settings refused at connect, carried instead: %s", ", ".join(more))
         taken = {**taken, **more}
         refused.update(more)
