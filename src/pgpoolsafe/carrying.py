@@ -261,12 +261,15 @@ class Carrying:
         if name is None and effect.key:
             return False
         settings = self.draft.settings
-        if effect.function and settings.given and not self.can_ask:
+        in_pipeline = self.draft.segment
+        if effect.function and settings.given and not (self.can_ask or in_pipeline):
             return False  # nothing can follow, to set it to what was given
         self.draft.settings = settings.drop_all() if name is None else settings.drop(name)
         given = settings.only_given.given
         back = {key: value for key, value in given.items() if name in (None, key)}
-        if self.in_force and not self.only_books:
+        # A RESET that a pipeline begins with comes before the settings, set_config() after them.
+        in_force = self.in_force or (in_pipeline and effect.function)
+        if in_force and not self.only_books:
             self._then(Carried(given=back))  # RESET went past what the client gave at start-up
         return True
 

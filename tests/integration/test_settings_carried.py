@@ -495,6 +495,29 @@ def test_what_follows_a_statement_that_may_commit_is_told(pool: PgBouncer) -> No
     ]
 
 
+@pytest.mark.parametrize("params", [None, (None,)], ids=["in the text", "bound"])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_set_config_to_null_in_a_pipeline_goes_back_to_the_options(
+    is_first: bool, params: Any, postgres: Postgres, pool: PgBouncer
+) -> None:
+    options = "-c work_mem=3MB -c statement_timeout=7s"
+    text = f"SELECT set_config('work_mem', {'NULL' if params is None else '%s'}, false)"
+    found = []
+    for server in (postgres, pool):
+        with psycopg.connect(server.dsn(options=options), autocommit=True) as client:
+            pgpoolsafe.install(client, mode="warn" if server is postgres else "strict")
+            client.execute("SET work_mem = '5MB'")
+            with client.pipeline() as pipeline:
+                rows = [] if is_first else [client.execute("SHOW work_mem")]
+                client.execute(text, params)
+                rows += [client.execute("SHOW work_mem"), client.execute("SHOW statement_timeout")]
+                pipeline.sync()
+                rows += [client.execute("SHOW work_mem"), client.execute("SHOW statement_timeout")]
+            found.append([row.fetchone() for row in rows])
+    assert found[0] == found[1]
+    assert found[0][-4:] == [("3MB",), ("7s",)] * 2
+
+
 def test_so_does_executemany(pool: PgBouncer) -> None:
     with psycopg.connect(pool.dsn(), autocommit=True) as client:
         pgpoolsafe.install(client, mode="strict")
