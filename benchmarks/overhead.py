@@ -1,196 +1,158 @@
-"""What the guard costs a known-safe statement, in paired runs.
+"""What the guard costs a statement that does nothing wrong, on every driver.
 
-    python benchmarks/overhead.py [--quick]
+    python benchmarks/overhead.py [--quick] [WORD ...]
 
-Every comparison runs bare and guarded in alternating blocks, so that what the machine
-does meanwhile hits both; the figure is the median of the differences of the pairs. The
-control compares bare with bare: what it shows is noise, and so is any figure of that
-size. `dispatch` measures the way into psycopg without any wire, CPU only.
+Every case runs in several processes at once: without the guard, with it, without it again, and
+for psycopg with OpenTelemetry's instrumentation instead. They take turns, a few milliseconds
+each and in random order, so that what the machine does meanwhile hits all; and no process knows
+more than one kind, since Python fits its code to the kinds of objects that it meets. Then new
+processes are started, because each has its own luck with memory. A figure is the median of these
+sets of processes, with the smallest and the largest; the second bare one shows the noise.
 
-    python benchmarks/overhead.py --least
-
-prints the least time on the processor of any block instead, which a busy machine spoils less.
+All of them and the servers share one processor, where the system allows it: which of two a
+process wakes up on decides more than the guard does. Over a unix socket the guard is in strict
+mode, since it leaves a direct connection alone in its default mode. WORDs choose the cases whose
+names have one of them in it.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import random
 import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import psycopg
-import sqlalchemy as sa
-
-import pgpoolsafe
-
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import overhead_drivers
+import overhead_psycopg
 
 from tests.servers import PgBouncer, Postgres
 
-Work = Callable[[int], None]
-Clock = Callable[[], int]
-STATEMENT = "SELECT 1"
+CASES = {case.name: case for case in (*overhead_psycopg.CASES, *overhead_drivers.CASES)}
+BARE, GUARDED, AGAIN, TELEMETRY = "bare", "guarded", "bare again", "telemetry"
 
 
-class Pair(NamedTuple):
-    """Nanoseconds a statement, bare and added (medians of the pairs)."""
+class Spent(NamedTuple):
+    """Nanoseconds a statement, on the wall and of this thread on the processor."""
 
-    bare: float
-    added: float
-
-    def __str__(self) -> str:
-        return f"{self.bare:12,.0f} {self.added:+12,.0f} {1 + self.added / self.bare:10.3f}"
+    wall: float
+    cpu: float
 
 
-def compare(
-    bare: Work, guarded: Work, *, blocks: int, size: int, clock: Clock = time.perf_counter_ns
-) -> Pair:
-    """Run both in turn, the order swapped from block to block."""
-    bare(size), guarded(size)  # warm caches and server connections
-    bases, differences = [], []
-    for block in range(blocks):
-        order = [bare, guarded] if block % 2 else [guarded, bare]
-        spent = {work: _timed(work, size, clock) for work in order}
-        bases.append(spent[bare])
-        differences.append(spent[guarded] - spent[bare])
-    return Pair(statistics.median(bases), statistics.median(differences))
+class Figures(NamedTuple):
+    """What one set of processes showed: of bare, and what a kind adds to it."""
+
+    bare: Spent
+    added: dict[str, Spent]
 
 
-def least(works: list[Work], *, blocks: int, size: int) -> list[float]:
-    """Nanoseconds of processor a statement, of each work in its fastest block."""
-    best = [float("inf")] * len(works)
-    for _ in range(blocks):
-        for at, work in enumerate(works):
-            best[at] = min(best[at], _timed(work, size, time.thread_time_ns))
-    return best
+def work(name: str, kind: str, dsn: str) -> None:
+    """Be one of the processes: run a block for each byte that comes in, and say what it took."""
+    case = CASES[name]
+    run = case.make(dsn, kind)
+    run(4 * case.size)
+    while sys.stdin.buffer.read(1):
+        run(max(1, case.size // 10))  # what the others left in the processor's caches goes
+        wall, cpu = time.perf_counter_ns(), time.thread_time_ns()
+        run(case.size)
+        spent = time.perf_counter_ns() - wall, time.thread_time_ns() - cpu
+        print(*(value / case.size for value in spent), flush=True)
 
 
-def _timed(work: Work, size: int, clock: Clock) -> float:
-    start = clock()
-    work(size)
-    return (clock() - start) / size
+@contextmanager
+def worker(name: str, kind: str, dsn: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process of one kind."""
+    command = [sys.executable, __file__, "--worker", name, kind, dsn]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
+        yield process
+        assert process.stdin is not None
+        process.stdin.close()
 
 
-def on_cursor(conn: psycopg.Connection[tuple[int]]) -> Work:
-    """`cursor.execute` on one cursor."""
-    cursor = conn.cursor()
-
-    def work(size: int) -> None:
-        execute = cursor.execute
-        for _ in range(size):
-            execute(STATEMENT)
-
-    return work
+def block(process: subprocess.Popen[bytes]) -> Spent:
+    """Let it run one block."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"x")
+    process.stdin.flush()
+    wall, cpu = process.stdout.readline().split()
+    return Spent(float(wall), float(cpu))
 
 
-def on_connection(conn: psycopg.Connection[tuple[int]]) -> Work:
-    """`connection.execute`, which makes a cursor each time."""
-
-    def work(size: int) -> None:
-        for _ in range(size):
-            conn.execute(STATEMENT)
-
-    return work
-
-
-def in_transactions(conn: psycopg.Connection[tuple[int]]) -> Work:
-    """One statement in a transaction of its own."""
-
-    def work(size: int) -> None:
-        for _ in range(size):
-            with conn.transaction():
-                conn.execute(STATEMENT)
-
-    return work
+def measured(name: str, dsn: str, kinds: list[str], blocks: int) -> Figures:
+    """One set of processes that take turns."""
+    spent: dict[str, list[Spent]] = {kind: [] for kind in kinds}
+    with ExitStack() as stack:
+        workers = {kind: stack.enter_context(worker(name, kind, dsn)) for kind in kinds}
+        for process in workers.values():
+            block(process)  # it has begun
+        for _ in range(blocks):
+            for kind in random.sample(kinds, len(kinds)):
+                spent[kind].append(block(workers[kind]))
+    bare = spent.pop(BARE)
+    return Figures(_median(bare), {kind: _added(bare, rows) for kind, rows in spent.items()})
 
 
-def on_engine(engine: sa.Engine) -> Work:
-    """SQLAlchemy Core, one connection, autocommit."""
-    conn = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    statement = sa.text(STATEMENT)
-
-    def work(size: int) -> None:
-        for _ in range(size):
-            conn.execute(statement)
-
-    return work
+def _added(bare: list[Spent], other: list[Spent]) -> Spent:
+    pairs = zip(bare, other, strict=True)
+    return _median([Spent(o.wall - b.wall, o.cpu - b.cpu) for b, o in pairs])
 
 
-def without_wire(conn: psycopg.Connection[tuple[int]]) -> Work:
-    """`cursor.execute` up to the first byte that would be sent."""
-    cursor = conn.cursor()
-    cursor.execute(STATEMENT)
-    conn.wait = lambda gen, *args, **kwargs: gen.close()  # type: ignore[method-assign,assignment]
+def _median(rows: list[Spent]) -> Spent:
+    return Spent(*map(statistics.median, zip(*rows, strict=True)))
 
-    def work(size: int) -> None:
-        execute = cursor.execute
-        for _ in range(size):
-            execute(STATEMENT)
 
-    return work
+def show(name: str, sets: list[Figures]) -> None:
+    """One line of the table."""
+    bare = _median([figures.bare for figures in sets])
+    cells = [f"{bare.wall / 1000:8.1f} {bare.cpu / 1000:8.1f}"]
+    for kind in (GUARDED, AGAIN):
+        added = _median([figures.added[kind] for figures in sets])
+        ratios = [1 + figures.added[kind].wall / figures.bare.wall for figures in sets]
+        span = f"{min(ratios):.3f}-{max(ratios):.3f}"
+        cells.append(f"{added.wall / 1000:+7.2f} {added.cpu / 1000:+7.2f}")
+        cells.append(f"{statistics.median(ratios):6.3f} ({span})")
+    if TELEMETRY in sets[0].added:
+        cells.append(f"{_median([f.added[TELEMETRY] for f in sets]).wall / 1000:+10.1f}")
+    print(f"{name:30}", *cells, flush=True)
 
 
 def main() -> None:
-    """Start the servers, run the pairs, print the table."""
+    """Start the servers, run the cases, print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a tenth of the blocks")
-    parser.add_argument("--least", action="store_true", help="the fastest blocks, by processor")
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("words", nargs="*", metavar="WORD", help="only cases with it in their name")
     options = parser.parse_args()
-    blocks = 20 if options.quick else 200
-    with Postgres() as postgres, PgBouncer(postgres) as pgbouncer:
-        if options.least:
-            print_least(cases(postgres, pgbouncer), blocks)
-            return
-        print(f"{'':36}{'bare ns':>12} {'added ns':>12} {'ratio':>10}")
-        for name, work, dsn, size in cases(postgres, pgbouncer):
-            for label, guarded in (("", True), ("  control: bare/bare", False)):
-                pair = compare(work(dsn, False), work(dsn, guarded), blocks=blocks, size=size)
-                print(f"{name + label if guarded else label:36}{pair}")
-
-
-Case = tuple[str, Callable[[str, bool], Work], str, int]
-
-
-def print_least(rows: list[Case], blocks: int) -> None:
-    """Bare, guarded and bare again."""
-    print(f"{'':36}{'bare ns':>12} {'added ns':>12} {'noise ns':>12}")
-    for name, work, dsn, size in rows:
-        works = [work(dsn, guarded) for guarded in (False, True, False)]
-        bare, guarded, again = least(works, blocks=blocks, size=size)
-        print(f"{name:36}{bare:12,.0f} {guarded - bare:+12,.0f} {again - bare:+12,.0f}", flush=True)
-
-
-def cases(postgres: Postgres, pgbouncer: PgBouncer) -> list[Case]:
-    """Name, how to make the work, where to, statements a block."""
-    pooled, direct = pgbouncer.dsn(), postgres.dsn()
-    return [
-        ("dispatch, cursor", lambda d, g: without_wire(connection(d, g)), pooled, 5000),
-        ("cursor.execute, PgBouncer", lambda d, g: on_cursor(connection(d, g)), pooled, 300),
-        ("conn.execute, PgBouncer", lambda d, g: on_connection(connection(d, g)), pooled, 300),
-        ("transaction, PgBouncer", lambda d, g: in_transactions(connection(d, g)), pooled, 100),
-        ("cursor.execute, direct, strict", lambda d, g: on_cursor(connection(d, g)), direct, 300),
-        ("SQLAlchemy Core, PgBouncer", lambda d, g: on_engine(make_engine(d, g)), pooled, 200),
-    ]
-
-
-def connection(dsn: str, guarded: bool) -> psycopg.Connection[tuple[int]]:
-    """A connection, guarded in strict mode or not at all."""
-    conn = psycopg.connect(dsn, autocommit=True, prepare_threshold=None)
-    if guarded:
-        pgpoolsafe.install(conn, mode="strict")
-    return conn
-
-
-def make_engine(dsn: str, guarded: bool) -> sa.Engine:
-    """An engine on that address."""
-    engine = sa.create_engine("postgresql+psycopg://", creator=lambda: connection(dsn, False))
-    if guarded:
-        pgpoolsafe.install(engine, mode="strict")
-    return engine
+    if options.worker:
+        work(*options.worker)
+        return
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    sets, blocks = (3, 40) if options.quick else (7, 150)
+    chosen = [n for n in CASES if not options.words or any(w in n for w in options.words)]
+    postgres = Postgres(log_statement="none")
+    postgres.settings["unix_socket_directories"] = str(postgres.folder)
+    with postgres, PgBouncer(postgres, pool_size=8) as pgbouncer:
+        overhead_psycopg.make_table(postgres.url())
+        socket = postgres.dsn(host=str(postgres.folder))
+        for place, dsn in (("unix socket", socket), ("PgBouncer", pgbouncer.dsn())):
+            titles = f"{'bare µs':>8} {'cpu':>8} {'added':>7} {'cpu':>7} {'ratio':>6}"
+            print(f"\n{place:30} {titles}{'':14}{'bare again':>16}", flush=True)
+            for name in chosen:
+                kinds = [BARE, GUARDED, AGAIN]
+                if CASES[name].has_telemetry:
+                    kinds.append(TELEMETRY)
+                show(name, [measured(name, dsn, kinds, blocks) for _ in range(sets)])
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 import pytest
+from psycopg._cursor_base import BaseCursor
 from psycopg.rows import class_row, dict_row, kwargs_row, namedtuple_row, scalar_row
 
 import pgpoolsafe
@@ -132,6 +133,28 @@ def test_cursors(conn: psycopg.Connection[Any], cls: Any, by: str) -> None:
         assert refused_once(installation)
     assert type(cursor) is cls
     assert cursor.execute(HAZARD).fetchall() == [("x",)]
+
+
+def made(conn: psycopg.Connection[Any]) -> dict[str, Any]:
+    """What a new cursor has, but for what is each one's own."""
+    names = BaseCursor.__slots__
+    found = {name: getattr(conn.cursor(), name, None) for name in names if name != "__weakref__"}
+    return {
+        name: type(value).__name__ if "at 0x" in repr(value) else value
+        for name, value in found.items()
+    }
+
+
+@pytest.mark.parametrize("cls", [psycopg.Cursor, psycopg.RawCursor, Counting])
+def test_a_cursor_is_made_as_psycopg_makes_it(conn: psycopg.Connection[Any], cls: Any) -> None:
+    conn.cursor_factory, conn.row_factory = cls, dict_row
+    plain = made(conn)
+    with pgpoolsafe.install(conn, **REFUSED):
+        assert [made(conn), made(conn)] == [plain, plain]
+        conn.close()
+        for _ in range(2):
+            with pytest.raises(psycopg.OperationalError, match="the connection is closed"):
+                conn.cursor()
 
 
 def test_what_a_cursor_has_of_its_own_works(conn: psycopg.Connection[Any]) -> None:
