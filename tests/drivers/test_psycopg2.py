@@ -524,3 +524,25 @@ def test_a_do_block_with_doubled_percent_signs(conn: Any) -> None:
     with pgpoolsafe.install(conn, mode="strict"), conn:
         text = "DO $$ BEGIN PERFORM format('%%s', 1); END $$ -- %s"
         conn.cursor().execute(text, ("x",))
+
+
+@pytest.mark.parametrize("withhold", [False, True])
+@pytest.mark.parametrize("scrollable", [None, False, True])
+def test_an_error_of_a_named_cursor_is_the_one_without_a_guard(
+    postgres: Postgres, pgbouncer: PgBouncer, withhold: bool, scrollable: bool | None
+) -> None:
+    """Settings go before its transaction's first statement; psycopg2 makes the DECLARE."""
+
+    def said(server: Postgres | PgBouncer, *, guarded: bool) -> tuple[str, str]:
+        conn = connect(server)
+        if guarded:
+            pgpoolsafe.install(conn, rules={"hold-cursor": "ignore"})
+        conn.cursor().execute("SET lock_timeout = '5s'")
+        conn.commit()
+        cursor = conn.cursor("c", withhold=withhold, scrollable=scrollable)
+        with pytest.raises(psycopg2.errors.UndefinedColumn) as caught:
+            cursor.execute("SELECT 'é', missing")
+        conn.close()
+        return str(caught.value), caught.value.diag.statement_position
+
+    assert said(pgbouncer, guarded=True) == said(postgres, guarded=False)

@@ -106,9 +106,16 @@ def _execute_override(send: Any) -> Any:
 
 
 def _declaration(cursor: Any) -> str:
-    """What psycopg2 puts before the text of a named cursor."""
+    """What psycopg2 puts before the text of a named cursor, to the letter.
+
+    The place of an error is counted from its first one.
+    """
     name = extensions.quote_ident(cursor.name, cursor)
-    return f"DECLARE {name} CURSOR {'WITH HOLD ' if cursor.withhold else ''}FOR "
+    hold = "WITH" if cursor.withhold else "WITHOUT"
+    return f"DECLARE {name} {_SCROLL[cursor.scrollable]}CURSOR {hold} HOLD FOR "
+
+
+_SCROLL = {None: "", True: "SCROLL ", False: "NO SCROLL "}
 
 
 def _executemany_override(send: Any) -> Any:
