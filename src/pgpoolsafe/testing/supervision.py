@@ -119,7 +119,8 @@ class Supervision:
     def _untold(self, errors: tuple[BaseException, ...]) -> list[str]:
         with self._lock:
             failing, self._failing = self._failing, []
-        return [f"{SWALLOWED}\n\n{one}" for one in failing if not reached(errors, one)]
+        texts = [f"{SWALLOWED}\n\n{one}" for one in failing if not reached(errors, one)]
+        return list(dict.fromkeys(texts))  # a pool tries its `configure` again and again
 
     def look(self) -> None:
         """The test's own part is over, and nothing has been cleaned up yet: look at what its

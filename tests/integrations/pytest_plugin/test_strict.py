@@ -254,6 +254,15 @@ def test_what_does_not_reach_the_test_fails_it_at_its_end(suite: Suite) -> None:
     assert result.stdout.str().count(text) == len(PHASES) - 1  # one raised by itself
 
 
+def test_what_was_swallowed_again_and_again_is_told_once(suite: Suite) -> None:
+    result = suite.strict(
+        test="import shop\ndef test_it():\n    for _ in range(3): shop.swallowing(shop.claim)"
+    )
+    result.assert_outcomes(failed=1)
+    assert result.stdout.str().count("swallowed it, or it came in another thread") == 1
+    result.stdout.fnmatch_lines(["advisory-lock  3x  shop.py:15 in claim()"])
+
+
 def test_a_test_that_fails_otherwise_shows_what_was_swallowed(suite: Suite) -> None:
     result = suite.strict(
         test="import shop\ndef test_it():\n    shop.swallowing(shop.claim)\n    assert 1 == 2"
