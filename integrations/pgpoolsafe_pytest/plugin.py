@@ -23,6 +23,11 @@ MARKER = (
     " see docs/testing.md"
 )
 
+NOTHING_TO_WRITE = (
+    "update_baseline: without --pgpoolsafe=strict (or warn) nothing is guarded, so that there is"
+    " nothing to write"
+)
+
 # Name, what follows it on the command line, help. Each is an ini option too, with
 # underscores: pgpoolsafe_pooler.
 OPTIONS = (
@@ -78,6 +83,8 @@ def _start(config: pytest.Config, namespace: Namespace) -> None:
     if mode not in MODES:
         known = ", ".join(map(repr, MODES))
         raise pytest.UsageError(f"pgpoolsafe: mode={mode!r}: expected one of {known}")
+    if namespace.pgpoolsafe_update_baseline and not (namespace.pgpoolsafe or mode != "off"):
+        raise pytest.UsageError(f"pgpoolsafe: {NOTHING_TO_WRITE}")
     if mode == "off" or RUN in config.stash:
         return
     from .guarding import start

@@ -46,6 +46,14 @@ def test_without_being_asked_it_does_nothing(suite: Suite, words: tuple[str, ...
     assert not any("PgBouncer" in line for line in result.outlines)
 
 
+def test_a_baseline_is_not_written_by_a_run_that_guards_nothing(suite: Suite) -> None:
+    words = ("--pgpoolsafe-baseline=known.txt", "--pgpoolsafe-update-baseline")
+    result = suite.run(*words, test=CLAIM)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: pgpoolsafe: update_baseline: without --pgpoolsafe=*"])
+    suite.run(*words, "--pgpoolsafe=off").assert_outcomes(passed=1)  # said in so many words
+
+
 def test_off_on_the_command_line_beats_the_ini_file(suite: Suite) -> None:
     suite.ini("pgpoolsafe = strict")
     suite.run("--pgpoolsafe=off", test=CLAIM).assert_outcomes(passed=1)
