@@ -240,22 +240,31 @@ def _with_a_look(
 ) -> Any:
     conn = cursor._conn
     seat = getattr(conn, ATTRIBUTE, RETIRED)
-
-    def as_it_is(text: Any) -> Any:
-        return send(cursor, text, params, prepare=prepare, binary=binary)
-
-    reading = seat.known(query) if query.__class__ is str else None
+    reading = seat.known(query) if type(query) is str else None
     if reading is DRAWS and light.draws(conn, seat.guard):
-        return as_it_is(query)
+        return send(cursor, query, params, prepare=prepare, binary=binary)
     control = reading and light.savepoint(conn, seat.guard, reading)
     if control:
-        return light.moved(conn, seat, control, as_it_is(query))
+        gen = send(cursor, query, params, prepare=prepare, binary=binary)
+        return light.moved(conn, seat, control, gen)
+    return _planned(cursor, seat, send, query, params, prepare, binary)
+
+
+def _planned(
+    cursor: Any,
+    seat: Any,
+    send: Any,
+    query: Any,
+    params: Any,
+    prepare: bool | None,
+    binary: bool | None,
+) -> Any:
     return sending.statement(
         cursor,
         seat,
         query,
         params,
-        as_it_is,
+        lambda text: send(cursor, text, params, prepare=prepare, binary=binary),
         carry=lambda text, plan: carrying.execute(cursor, plan, text, params, prepare, binary),
     )
 
