@@ -138,7 +138,7 @@ def main() -> None:
         return
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    sets, blocks = (3, 40) if options.quick else (7, 150)
+    sets, blocks = (3, 40) if options.quick else (5, 100)
     chosen = [n for n in CASES if not options.words or any(w in n for w in options.words)]
     postgres = Postgres(log_statement="none")
     postgres.settings["unix_socket_directories"] = str(postgres.folder)

@@ -1,22 +1,25 @@
-"""What strict mode costs a test suite: 1,000 tests, with the plugin and without, in turn.
+"""What strict mode costs a test suite: 1,000 tests, with the plugin and without.
 
     python benchmarks/pytest_plugin.py [PAIRS]
 
 Half of the tests send ten statements in a transaction of a pool's; half work with objects in
-a SQLAlchemy session that is rolled back, as its documentation has it. Prints the median of the
-ratios of wall time and of processor time, with the smallest and the largest, for strict mode and
-for strict mode with residue; and what importing the plugin costs a run that does not ask for it.
+a SQLAlchemy session that is rolled back, as its documentation has it.
+
+The two runs of a pair go on at the same time, each with a server of its own, and share one
+processor: so whatever else the machine does hits both, where runs one after the other differ by a
+tenth by themselves. What is compared is the time on the processor: of pytest and its server, which
+is the run time where nothing waits, and of pytest alone. Prints the medians of the ratios, with the
+smallest and the largest; the last line compares without and without. And what importing the plugin
+costs a run that does not ask for it. For Linux.
 """
 
 from __future__ import annotations
 
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -25,6 +28,8 @@ from tests.servers import Postgres
 
 HERE = Path(__file__).parent.parent
 CACHE = str(Path(tempfile.gettempdir()) / "pgpoolsafe-benchmark-cache")
+PROC = Path("/proc")
+TICK = os.sysconf("SC_CLK_TCK")
 
 SUITE = """
 import os
@@ -93,7 +98,13 @@ def test_session(session, number):
 """
 
 STRICT = ("--pgpoolsafe=strict", "--pgpoolsafe-pooler=pgbouncer>=1.24 transaction")
-VARIANTS = {"strict": STRICT, "strict, residue": (*STRICT, "--pgpoolsafe-residue=on")}
+VARIANTS = {
+    "strict": STRICT,
+    "strict, residue": (*STRICT, "--pgpoolsafe-residue=on"),
+    "(without)": (),
+}
+COMMAND = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+PLUGIN = ("-p", "pgpoolsafe_pytest.plugin")
 
 
 def environment(shop: str) -> dict[str, str]:
@@ -104,35 +115,57 @@ def environment(shop: str) -> dict[str, str]:
     return {**own, **more, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
-def run(folder: Path, shop: str, words: tuple[str, ...]) -> tuple[float, float]:
-    """Seconds of wall time and of processor time of one run of the suite."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.perf_counter()
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    subprocess.run(
-        [*command, "-p", "pgpoolsafe_pytest.plugin", *words, "test_suite.py"],
-        cwd=folder,
-        env=environment(shop),
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    wall = time.perf_counter() - started
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def both(folder: Path, servers: list[Postgres], words: tuple[str, ...]) -> tuple[float, float]:
+    """The ratios of a pair of runs: of pytest with its server, and of pytest alone."""
+    idle = [seconds_of(server) for server in servers]
+    variants = ((), words)
+    started = [
+        subprocess.Popen(
+            [*COMMAND, *PLUGIN, *variant, "test_suite.py"],
+            cwd=folder,
+            env=environment(server.dsn()),
+            stdout=subprocess.DEVNULL,
+        )
+        for server, variant in zip(servers, variants, strict=True)
+    ]
+    without, with_it = map(seconds_to_end, started)
+    spent = [seconds_of(server) - before for server, before in zip(servers, idle, strict=True)]
+    return (with_it + spent[1]) / (without + spent[0]), with_it / without
 
 
-def compare(folder: Path, shop: str, words: tuple[str, ...], pairs: int) -> list[str]:
-    """The median ratio of pairs that run one after the other, in both orders, and its range."""
-    ratios: list[tuple[float, float]] = []
-    for pair in range(pairs):
-        order = ((), words) if pair % 2 else (words, ())
-        took = {chosen: run(folder, shop, chosen) for chosen in order}
-        ratios.append(tuple(took[words][i] / took[()][i] for i in (0, 1)))  # type: ignore[arg-type]
-    cells = []
-    for column in zip(*ratios, strict=True):
-        middle = statistics.median(column)
-        cells.append(f"{middle:.3f} ({min(column):.3f}-{max(column):.3f})")
-    return cells
+def seconds_to_end(process: subprocess.Popen[bytes]) -> float:
+    """On the processor, of a process that ends well."""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, process.args
+    return usage.ru_utime + usage.ru_stime
+
+
+def seconds_of(server: Postgres) -> float:
+    """On the processor, of a server and all its backends up to now."""
+    table: dict[str, list[str]] = {}
+    for folder in PROC.glob("[0-9]*"):
+        try:
+            table[folder.name] = (folder / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            continue
+    assert server._process is not None
+    family = {str(server._process.pid)}
+    while more := {pid for pid, row in table.items() if row[1] in family} - family:
+        family |= more
+    return sum(int(ticks) for pid in family for ticks in table[pid][11:15]) / TICK
+
+
+def compare(folder: Path, servers: list[Postgres], words: tuple[str, ...], pairs: int) -> list[str]:
+    """The median ratios of pairs, and their ranges."""
+    ratios = []
+    for _ in range(pairs):
+        servers.reverse()
+        ratios.append(both(folder, servers, words))
+    return [
+        f"{statistics.median(column):.3f} ({min(column):.3f}-{max(column):.3f})"
+        for column in zip(*ratios, strict=True)
+    ]
 
 
 IMPORT = "import time, pytest; s = time.perf_counter(); {}; print(time.perf_counter() - s)"
@@ -155,16 +188,15 @@ def import_cost(statement: str, runs: int = 20) -> float:
 
 def main(pairs: int) -> None:
     print(f"import of the plugin: {import_cost('import pgpoolsafe_pytest.plugin'):.2f} ms")
-    with tempfile.TemporaryDirectory() as name, Postgres() as postgres:
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    servers = [Postgres(log_statement="none") for _ in range(2)]
+    with tempfile.TemporaryDirectory() as name, servers[0], servers[1]:
         folder = Path(name)
         (folder / "test_suite.py").write_text(SUITE)
-        run(folder, postgres.dsn(), ())
-        wall, _ = run(folder, postgres.dsn(), ())
-        print(f"1,000 tests without: {wall:.1f} s")
-        print("| mode | wall time | processor time |\n|---|---|---|")
+        both(folder, servers, STRICT)  # modules are compiled now
+        print("| mode | pytest and its server | pytest |\n|---|---|---|")
         for title, words in VARIANTS.items():
-            cells = compare(folder, postgres.dsn(), words, pairs)
-            print(f"| {title} | {' | '.join(cells)} |", flush=True)
+            print(f"| {title} | {' | '.join(compare(folder, servers, words, pairs))} |", flush=True)
 
 
 if __name__ == "__main__":
