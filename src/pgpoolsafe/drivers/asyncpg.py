@@ -98,24 +98,30 @@ def _query_override(cls: Any) -> Any:
 
     async def query(self: Any, query: Any, timeout: Any) -> Any:
         seat: Seat = getattr(self, ATTRIBUTE, RETIRED)
-        if query.__class__ is str and (seat.known(query) is PLAIN or _passes(seat, query)):
+        if type(query) is str and (seat.known(query) is PLAIN or _passes(seat, query)):
             try:
                 return await send_query(self, query, timeout)
             except PostgresError:
                 _note_failure(self, seat)
                 raise
-        sent: list[str] = []
-
-        async def send(text: str, order: Send) -> Any:
-            sent.append(text if not order.travels else order.around(text))
-            return await send_query(self, sent[-1], timeout)
-
-        status = await _guarded(self, seat, query, None, send)
-        if sent == [query]:
-            return status
-        return (own_tag(seat.guard.read(query)) or status) if sent else "ROLLBACK"
+        return await _judged_query(self, seat, send_query, query, timeout)
 
     return query
+
+
+async def _judged_query(
+    protocol: Any, seat: Seat, send_query: Any, query: Any, timeout: Any
+) -> Any:
+    sent: list[str] = []
+
+    async def send(text: str, order: Send) -> Any:
+        sent.append(text if not order.travels else order.around(text))
+        return await send_query(protocol, sent[-1], timeout)
+
+    status = await _guarded(protocol, seat, query, None, send)
+    if sent == [query]:
+        return status
+    return (own_tag(seat.guard.read(query)) or status) if sent else "ROLLBACK"
 
 
 def _prepare_override(cls: Any) -> Any:

@@ -154,15 +154,18 @@ def _simple_override(send: Any) -> Any:
         if statement == BEGIN and _is_own_begin(self, seat):
             seat.own.begin = True
             return core.Context(statement)
-        if statement.__class__ is str and seat.known(statement) is PLAIN:
-            _begin(self, seat)
+        if type(statement) is str and seat.known(statement) is PLAIN:
+            if seat is not RETIRED and seat.own.begin:
+                _begin(self, seat)
             return send(self, statement)
-        text = _without_session_wide(self, seat, statement)
-        return _judged(
-            self, seat, text, None, lambda text, order: sending.simple(self, text, order)
-        )
+        return _judged_simple(self, seat, statement)
 
     return execute_simple
+
+
+def _judged_simple(conn: Any, seat: Seat, statement: Any) -> Any:
+    text = _without_session_wide(conn, seat, statement)
+    return _judged(conn, seat, text, None, lambda text, order: sending.simple(conn, text, order))
 
 
 def _without_session_wide(conn: Any, seat: Seat, text: Any) -> Any:

@@ -93,16 +93,21 @@ def _cursor_overrides(cls: Any) -> dict[str, Any]:
 
 def _execute_override(send: Any) -> Any:
     def execute(self: Any, query: Any, vars: Any = None) -> Any:  # noqa: A002  # psycopg2's name
+        # The hot path: no **kwargs, no super(), nothing that a closure keeps.
         seat: Seat = getattr(self.connection, ATTRIBUTE, RETIRED)
-        if query.__class__ is str and seat.known(query) is PLAIN and not self.withhold:
-            return send(self, query, vars)  # the hot path: no **kwargs, no super()
-        prefix = _declaration(self) if self.name is not None else ""
-        merges = self.name is None
-        return judged(
-            self, query, vars, lambda text: send(self, text, vars), prefix=prefix, merges=merges
-        )
+        if type(query) is str and seat.known(query) is PLAIN and not self.withhold:
+            return send(self, query, vars)
+        return _judged(self, send, query, vars)
 
     return execute
+
+
+def _judged(cursor: Any, send: Any, query: Any, values: Any) -> Any:
+    prefix = _declaration(cursor) if cursor.name is not None else ""
+    merges = cursor.name is None
+    return judged(
+        cursor, query, values, lambda text: send(cursor, text, values), prefix=prefix, merges=merges
+    )
 
 
 def _declaration(cursor: Any) -> str:
