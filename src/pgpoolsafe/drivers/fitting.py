@@ -39,6 +39,11 @@ class Classes:
             self._guarded.add(found)
         return found
 
+    @property
+    def made(self) -> Mapping[type, type]:
+        """The guarded subclasses that there are, by their classes."""
+        return self._made
+
     def is_guarded(self, cls: type) -> bool:
         """Whether a class is one of these."""
         return cls in self._guarded

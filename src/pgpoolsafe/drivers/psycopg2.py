@@ -200,16 +200,21 @@ def _connection_overrides(cls: Any) -> dict[str, Any]:
 
 def _cursor_override(cls: Any) -> Any:
     make = cls.cursor
+    is_own, made_of = make is extensions.connection.cursor, _cursors.made
 
     def cursor(self: Any, *args: Any, **kwargs: Any) -> Any:
         seat: Seat = getattr(self, ATTRIBUTE, RETIRED)
         if seat is RETIRED:
             return make(self, *args, **kwargs)
+        if is_own and not args and not kwargs:  # as nearly always
+            guarded = made_of.get(self.cursor_factory or extensions.cursor)
+            if guarded is not None:
+                return make(self, cursor_factory=guarded)
         if (args or "name" in kwargs) and not (seat.met or self.closed):
             # A named cursor is not valid after a rollback, which may be part of the question.
             with seat.lock:
                 run(meet(seat, Wire(self)), performing(self, seat, None, lambda _: None))
-        if make is extensions.connection.cursor and not args and "cursor_factory" not in kwargs:
+        if is_own and not args and "cursor_factory" not in kwargs:
             kwargs["cursor_factory"] = _guarded_factory(self.cursor_factory)
         made = make(self, *args, **kwargs)
         if _cursors.is_guarded(type(made)):  # born with its class, which is faster
