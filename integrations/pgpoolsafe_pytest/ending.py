@@ -30,7 +30,7 @@ class PytestEnding(Ending):
         if self.is_empty and not self._said:
             return
         outcome = self.outcome()
-        if not (outcome.records or outcome.stale or self._said):
+        if not (outcome.records or outcome.stale or outcome.lacks_baseline or self._said):
             return
         terminal.section(f"pgpoolsafe: {outcome.mode}, as if behind {outcome.pooler}")
         for line in [*outcome.lines(verbose=terminal.verbosity > 0), *self._said]:

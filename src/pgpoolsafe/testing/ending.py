@@ -33,7 +33,8 @@ class Ending:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to tell of: nothing was found, and nothing was known."""
-        return not (self._records or self._supervision.known)
+        supervision = self._supervision
+        return not (self._records or supervision.known or supervision.lacks_baseline)
 
     def outcome(self) -> Outcome:
         """What was found so far."""
@@ -47,6 +48,7 @@ class Ending:
             records=self._records,
             stale=stale(self._supervision.known if is_read else (), self._records),
             baseline=options.baseline.name if options.baseline else "",
+            lacks_baseline=self._supervision.lacks_baseline,
         )
 
     def write(self) -> list[str]:

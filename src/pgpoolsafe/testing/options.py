@@ -72,6 +72,11 @@ class Options:
             )
         return pooler
 
+    @property
+    def lacks_baseline(self) -> bool:
+        """Whether there is no file yet that could hold known findings."""
+        return self.baseline is not None and not (self.update_baseline or self.baseline.exists())
+
     def known(self) -> frozenset[Entry]:
         """The entries of the baseline."""
         return frozenset() if self.baseline is None else read(self.baseline)

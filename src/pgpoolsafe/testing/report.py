@@ -14,6 +14,10 @@ from .journal import Occasion, Record, Verdict
 VERSION = 1
 """Of the JSON document: changes when a name goes or changes its meaning."""
 
+NO_BASELINE = (
+    "the baseline {} is not there: everything is new (--pgpoolsafe-update-baseline writes it)"
+)
+
 _MOST_TESTS = 3
 
 _ORDER = {verdict: number for number, verdict in enumerate(Verdict)}
@@ -65,13 +69,16 @@ def _position(group: Group) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run has found. `stale`: entries of the baseline that a whole run did not meet."""
+    """What a run has found. `stale`: entries of the baseline that a whole run did not meet;
+    `lacks_baseline`: its file was not there.
+    """
 
     mode: str
     pooler: str
     records: Sequence[Record]
     stale: tuple[Entry, ...] = ()
     baseline: str = ""
+    lacks_baseline: bool = False
 
     @property
     def fails_outside(self) -> bool:
@@ -90,7 +97,8 @@ class Outcome:
             if group.record.verdict in shown
             for line in _block(group, verbose=verbose)
         ]
-        return [*lines, *self._stale_lines(), self._totals(found)]
+        missing = [NO_BASELINE.format(self.baseline)] * self.lacks_baseline
+        return [*lines, *missing, *self._stale_lines(), self._totals(found)]
 
     def _stale_lines(self) -> list[str]:
         if not self.stale:

@@ -39,6 +39,7 @@ class Supervision:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.policy = options.policy()
+        self.lacks_baseline = options.lacks_baseline
         self.known = options.known()
         self.journal = Journal(options.root)
         self.occasion = Occasion()

@@ -50,8 +50,28 @@ def test_only_what_is_new_fails(suite: Suite, known: Path) -> None:
     suite.strict(*BASELINE, test=TESTS).assert_outcomes(passed=1, failed=1)
 
 
+MISSING = (
+    "the baseline known.txt is not there: everything is new"
+    " (--pgpoolsafe-update-baseline writes it)"
+)
+
+
 def test_without_a_file_everything_is_new(suite: Suite) -> None:
-    suite.strict(*BASELINE, test=TESTS).assert_outcomes(failed=2)
+    result = suite.strict(*BASELINE, test=TESTS)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines([MISSING, "2 failed at 2 places"])
+
+
+def test_a_missing_file_is_told_where_nothing_is_found_too(suite: Suite) -> None:
+    result = suite.strict("-q", *BASELINE, test="def test_it(): pass")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines([MISSING, "nothing found"])
+
+
+def test_a_file_that_is_there_or_is_to_be_written_is_not_missed(suite: Suite, known: Path) -> None:
+    assert "is not there" not in suite.strict(*UPDATE, test=TESTS).stdout.str()
+    assert known.exists()
+    assert "is not there" not in suite.strict(*BASELINE).stdout.str()
 
 
 def test_an_entry_holds_while_lines_and_values_change(suite: Suite, known: Path) -> None:
