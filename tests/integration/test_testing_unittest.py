@@ -175,6 +175,7 @@ def test_an_expected_failure_is_one(project: Project) -> None:
     project.write(test_cases=EXPECTED)
     done = project.unittest("test_cases")
     assert (done.returncode, "expected failures=1" in done.stderr) == (0, True)
+    assert "1 expected to fail at 1 place" in done.stderr
 
 
 def test_the_baseline_of_unittest(project: Project) -> None:

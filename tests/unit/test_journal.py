@@ -107,6 +107,19 @@ def test_the_summary() -> None:
     assert "listen  1x  (place unknown)  (repaired)" in shown
 
 
+def test_what_a_marked_test_found_is_expected() -> None:
+    journal = Journal(ROOT)
+    for verdict, occasion in ((Verdict.FAILS, ONE), (Verdict.KNOWN, ONE), (Verdict.FAILS, TWO)):
+        finding = listening()
+        journal.note(finding, journal.entry(finding), verdict, occasion)
+    journal.expect_failure(ONE.test)
+    made = Outcome("strict", "PgBouncer", journal.take())
+    assert (
+        made.lines()[-1] == "1 failed at 1 place, 1 known at 1 place, 1 expected to fail at 1 place"
+    )
+    assert "listen  1x  (place unknown)  (expected)" in made.lines(verbose=True)
+
+
 def test_many_tests_are_cut_short() -> None:
     tests = [Occasion(f"t.py::test_{number}", "call") for number in range(5)]
     made = outcome(*((listening(), Verdict.TOLD, test) for test in tests))

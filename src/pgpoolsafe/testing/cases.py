@@ -65,14 +65,22 @@ def _guarding(run: Callable[..., Any]) -> Callable[..., Any]:
         supervision.begin(Occasion(case.id(), "call"), allowed)
         # The last of the cleanups, after tearDown, and still before Django rolls back.
         case.addCleanup(_fail_untold, case, supervision, result, _errors_in(case, result))
+        expected_before = _expected_in(result)
         try:
             with looking_before_teardown(case, supervision):
                 return run(case, result)
         finally:
             supervision.end()
+            if _expected_in(result) > expected_before:
+                supervision.journal.expect_failure(case.id())
             supervision.begin(Occasion())
 
     return guarded
+
+
+def _expected_in(result: Any) -> int:
+    """How many tests that are marked with `unittest.expectedFailure` have failed."""
+    return len(getattr(result, "expectedFailures", ()))
 
 
 def _allowed(case: unittest.TestCase) -> frozenset[str]:

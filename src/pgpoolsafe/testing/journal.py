@@ -23,6 +23,8 @@ class Verdict(Enum):
     """Nothing more was asked for: mode "warn", or a level of that rule's own."""
     REPAIRED = "repaired"
     """Another text was sent, as the program's own guard would."""
+    EXPECTED = "expected"
+    """It would fail the test, which is marked as one that fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,12 @@ class Record:
     def plain(self) -> dict[str, Any]:
         """As dictionaries, strings and numbers."""
         return {**asdict(self), "verdict": self.verdict.value}
+
+    def as_expected(self) -> Record:
+        """The same, in a test that is marked as one that fails, and did."""
+        if self.verdict is not Verdict.FAILS:
+            return self
+        return replace(self, verdict=Verdict.EXPECTED)
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, Any]) -> Record:
@@ -103,6 +111,15 @@ class Journal:
                     occasion=occasion,
                 )
             )
+
+    def expect_failure(self, test: str) -> None:
+        """A test is over that was marked as one that fails, and did."""
+        with self._lock:
+            records, self._records = self._records, {}
+            for key, record in records.items():
+                if record.occasion.test == test:
+                    record = record.as_expected()
+                self._records[(*key[:-2], record.verdict, record.occasion)] = record
 
     def take(self) -> list[Record]:
         """What has come since the last time."""

@@ -88,8 +88,8 @@ class Outcome:
     # for people
 
     def lines(self, *, verbose: bool = False) -> list[str]:
-        """The summary; `verbose`: with what is known or was repaired, and with all tests."""
-        shown = (Verdict.FAILS, Verdict.TOLD, *((Verdict.KNOWN, Verdict.REPAIRED) * verbose))
+        """The summary; `verbose`: with what is known, repaired or expected, and all tests."""
+        shown = (Verdict.FAILS, Verdict.TOLD, *(_QUIET * verbose))
         found = groups(self.records)
         lines = [
             line
@@ -138,13 +138,17 @@ _TOTALS = {
     Verdict.TOLD: "told",
     Verdict.KNOWN: "known",
     Verdict.REPAIRED: "repaired",
+    Verdict.EXPECTED: "expected to fail",
 }
+
+_QUIET = (Verdict.KNOWN, Verdict.REPAIRED, Verdict.EXPECTED)
+"""What needs nobody's attention."""
 
 
 def _block(group: Group, *, verbose: bool) -> list[str]:
     record = group.record
     head = f"{record.entry.rule}  {group.count}x  {group.place}"
-    if record.verdict in (Verdict.KNOWN, Verdict.REPAIRED):
+    if record.verdict in _QUIET:
         head += f"  ({record.verdict.value})"
     tests = group.tests if verbose else group.tests[:_MOST_TESTS]
     more = len(group.tests) - len(tests)

@@ -282,7 +282,20 @@ def test_an_expected_failure_is_one(suite: Suite) -> None:
         "@pytest.mark.xfail\ndef test_it(): shop.claim()\n"
         "@pytest.mark.xfail(strict=True)\ndef test_that(): shop.swallowing(shop.claim)\n"
     )
-    suite.strict(test=body).assert_outcomes(xfailed=3)
+    result = suite.strict("--pgpoolsafe-report=report.json", test=body)
+    result.assert_outcomes(xfailed=3)
+    result.stdout.fnmatch_lines(["3 expected to fail at 1 place"])
+    assert found(suite.report()) == [("advisory-lock", "expected", "shop.py:15", 3)]
+
+
+def test_a_marked_test_that_expects_something_else_fails(suite: Suite) -> None:
+    body = (
+        "import pytest, shop\n"
+        "@pytest.mark.xfail(raises=ValueError)\ndef test_it(): shop.claim()\n"
+    )
+    result = suite.strict(test=body)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["1 failed at 1 place"])
 
 
 ROLLED_BACK = """
