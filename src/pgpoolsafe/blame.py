@@ -38,7 +38,8 @@ class Watch:
     """Watches one session from transaction to transaction.
 
     `before`: what it carried when the last transaction was over; None: not known yet.
-    `inside`: a statement is under way, so that what the driver sends for it is its own.
+    `inside`: a statement is under way, so that what the driver sends for it is its own;
+    `thread`: where the last one was.
     """
 
     def __init__(self, guard: Guard) -> None:
@@ -47,6 +48,7 @@ class Watch:
         self.reporter = guard.reporter
         self.before: Snapshot | None = None
         self.inside = False
+        self.thread: int | None = None
         self._sent: dict[tuple[str, Location | None], Sent] = {}
         self._values: set[str] = set()
         self._hides_names = False

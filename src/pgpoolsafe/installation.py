@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from .drivers.kinds import fitting_of
+from .drivers.owing import OWING
 from .guard import Guard
 from .poolers.answers import Pooler
 from .poolers.products import named
@@ -213,6 +214,15 @@ def unsettled() -> list[Finding]:
         installations = list(_installations)
     connections = {id(conn): conn for one in installations for conn in one.connections()}
     return [finding for conn in connections.values() for finding in _undoable(conn)]
+
+
+def ask_sessions() -> None:
+    """Ask the sessions that wait to be asked what hidden code has left in them: after a
+    pipeline, a COPY or a stream that nothing has followed. What is found is reported, and
+    raised to nobody.
+    """
+    for conn in OWING.connections():
+        fitting_of(conn).ask_now(conn)
 
 
 def _undoable(conn: Any) -> list[Finding]:

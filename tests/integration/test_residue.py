@@ -6,6 +6,7 @@ import asyncio
 import io
 import linecache
 import re
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import psycopg_pool
 import pytest
 import sqlalchemy as sa
 from psycopg.rows import scalar_row
@@ -22,6 +24,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import pgpoolsafe
 from pgpoolsafe import ConfigurationError, Finding, SessionStateError, SessionStateWarning, residue
 from pgpoolsafe.drivers import psycopg_residue
+from pgpoolsafe.installation import ask_sessions
 from pgpoolsafe.rules.pages import PAGES
 from tests.servers import PgBouncer, Postgres
 
@@ -614,6 +617,124 @@ def test_each_way_is_found_at_commit(postgres: Postgres, way: Callable[[Connecti
         with pytest.raises(SessionStateError, match="is left in the session"):
             way(conn)
             conn.commit()
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_each_way_is_found_when_the_connection_is_closed(
+    postgres: Postgres, way: Callable[[Connection], None]
+) -> None:
+    with watched(postgres) as conn:
+        with pytest.raises(SessionStateError, match="is left in the session"):
+            way(conn)
+            conn.close()
+        assert conn.closed or way is by_a_named_cursor
+
+
+def test_what_is_found_at_close_hides_no_error(postgres: Postgres) -> None:
+    with watched(postgres) as conn:
+        with (
+            pytest.warns(SessionStateWarning, match=r"SET app\.tenant is left"),
+            pytest.raises(ZeroDivisionError),
+            conn,
+        ):
+            executed_many(conn)
+            raise ZeroDivisionError
+        assert conn.closed
+
+
+def test_nothing_is_asked_at_close_where_all_is_known(postgres: Postgres) -> None:
+    with watched(postgres) as conn:
+        conn.execute("SELECT hidden.hide_nothing()")
+        mark = postgres.log_mark()
+        ask_sessions()
+        conn.close()
+    with connected(postgres) as other:
+        other.execute("SELECT 'the end'")
+    assert asked(postgres.log_since(mark)) == 0
+
+
+def test_a_pool_closes_all_its_connections(postgres: Postgres) -> None:
+    with psycopg_pool.ConnectionPool(
+        postgres.dsn(), kwargs={"autocommit": True}, min_size=2, max_size=2
+    ) as pool:
+        with pgpoolsafe.install(pool, mode="strict", residue=True):
+            with pool.connection() as one, pool.connection() as two:
+                executed_many(one)
+                executed_many(two)
+            with pytest.warns(SessionStateWarning, match=r"SET app\.tenant is left") as told:
+                pool.close()
+        assert (len(told), one.closed, two.closed) == (2, True, True)
+
+
+def test_an_async_connection_is_asked_when_it_is_closed(postgres: Postgres) -> None:
+    async def play() -> bool:
+        conn = await psycopg.AsyncConnection.connect(postgres.dsn(), autocommit=True)
+        with pgpoolsafe.install(conn, mode="strict", residue=True):
+            await conn.cursor().executemany("SELECT hidden.hide_tenant(%s)", [("x",)])
+            with pytest.raises(SessionStateError, match=r"SET app\.tenant is left"):
+                await conn.close()
+        return conn.closed
+
+    assert asyncio.run(play())
+
+
+def rules_of(installation: pgpoolsafe.Installation) -> list[str]:
+    return [finding.rule for finding, _ in installation.findings()]
+
+
+@pytest.mark.parametrize("way", [copied, streamed, executed_many, in_a_pipeline])
+def test_what_waits_is_asked_on_request(
+    postgres: Postgres, way: Callable[[Connection], None]
+) -> None:
+    with connected(postgres) as conn:
+        with pgpoolsafe.install(conn, mode="strict", residue=True) as installation:
+            way(conn)
+            assert rules_of(installation) == []
+            ask_sessions()
+            assert rules_of(installation) == ["residue"]
+            conn.execute("SELECT hidden.hide_nothing()")  # told once
+
+
+def test_an_async_connection_that_waits_is_asked_on_request(postgres: Postgres) -> None:
+    async def play() -> list[str]:
+        async with await psycopg.AsyncConnection.connect(postgres.dsn(), autocommit=True) as conn:
+            with pgpoolsafe.install(conn, mode="strict", residue=True) as installation:
+                await conn.cursor().executemany("SELECT hidden.hide_tenant(%s)", [("x",)])
+                ask_sessions()
+                await conn.execute("SELECT hidden.hide_nothing()")
+                return rules_of(installation)
+
+    assert asyncio.run(play()) == ["residue"]
+
+
+def test_a_connection_in_use_is_left_alone(postgres: Postgres) -> None:
+    """A stream that is read; another thread's; and that thread's when it is gone."""
+    steps = [threading.Event(), threading.Event()]
+
+    def work() -> None:
+        executed_many(conn)
+        steps[0].set()
+        steps[1].wait(30)
+
+    with connected(postgres) as conn, connected(postgres) as streaming:
+        with (
+            pgpoolsafe.install(conn, mode="strict", residue=True) as installation,
+            pgpoolsafe.install(streaming, mode="strict", residue=True) as other,
+        ):
+            rows = streaming.cursor().stream(
+                "SELECT hidden.hide_setting() FROM generate_series(1, 9)"
+            )
+            next(rows)
+            worker = threading.Thread(target=work)
+            worker.start()
+            assert steps[0].wait(30)
+            ask_sessions()
+            assert rules_of(installation) + rules_of(other) == []
+            steps[1].set()
+            worker.join()
+            list(rows)
+            ask_sessions()
+            assert (rules_of(installation), rules_of(other)) == (["residue"], ["residue"])
 
 
 def test_a_function_made_later_is_known_by_its_names(postgres: Postgres) -> None:

@@ -23,6 +23,7 @@ from psycopg._cursor_base import BaseCursor
 from ..guard import Guard
 from .psycopg_classes import adopt as adopt_cursor
 from .psycopg_classes import guarded_connection, release
+from .psycopg_late import ask_now as ask_now
 from .psycopg_meeting import recall
 from .psycopg_seat import ATTRIBUTE, Seat
 from .reclassing import give_class

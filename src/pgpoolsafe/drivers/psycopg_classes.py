@@ -24,6 +24,7 @@ from ..errors import ConfigurationError
 from ..guard import Guard
 from . import psycopg_carrying as carrying
 from . import psycopg_commands as commands
+from . import psycopg_late as late
 from . import psycopg_light as light
 from . import psycopg_sending as sending
 from .copying import reduce_override
@@ -144,6 +145,8 @@ def _connection_overrides(cls: Any) -> dict[str, Any]:
         "adapters": _adapters_override(cls.adapters),
         "prepare_threshold": _threshold_override(cls.prepare_threshold),
     }
+    closing = late.closing_async if issubclass(cls, psycopg.AsyncConnection) else late.closing
+    overrides["close"] = closing(cls.close)
     if cls.cursor in (psycopg.Connection.cursor, psycopg.AsyncConnection.cursor):
         overrides["cursor"] = _cursor_override(cls.cursor)
     return overrides

@@ -3,7 +3,7 @@
 On request it is one round trip of its own (`look`). Where strict mode watches a connection,
 the same question is asked once before the first statement and then whenever a transaction is
 over; a connection that is in use (a pipeline, a COPY, a stream) is asked before its next
-statement.
+statement, or when none comes (`psycopg_late`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 import psycopg
@@ -30,6 +31,7 @@ from ..rules.reporting import warn
 from ..sent import sent
 from ..session.residue import Found, Origin, Residue, Snapshot, left, parameter, question
 from ..session.residue import snapshot_in as snapshot_of
+from .owing import OWING
 from .psycopg_meeting import greet, is_free, option_of
 from .psycopg_sight import ask, json_of
 
@@ -145,7 +147,7 @@ _TRANSACTIONS = (psycopg.Transaction, psycopg.AsyncTransaction)
 
 
 def _around(conn: Any, watch: Watch, send: Callable[[], Gen], *, masked: bool) -> Gen:
-    watch.inside = True
+    watch.inside, watch.thread = True, get_ident()
     try:
         yield from _look_back(conn, watch)
         try:
@@ -157,6 +159,19 @@ def _around(conn: Any, watch: Watch, send: Callable[[], Gen], *, masked: bool) -
         return result
     finally:
         watch.inside = False
+        OWING.note(conn, owes=watch.pending)
+
+
+def watched_end(conn: Any, watch: Watch, *, masked: bool) -> Gen:
+    """Generator: the look that waits for the next statement, which does not come. `masked`: an
+    error would be out of place.
+    """
+    watch.inside = True
+    try:
+        yield from _look_back(conn, watch, masked=masked)
+    finally:
+        watch.inside = False
+        OWING.note(conn, owes=watch.pending)
 
 
 def _look_back(conn: Any, watch: Watch, *, masked: bool = False) -> Gen:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..check import check
 from ..install import install_policy
-from ..installation import unsettled
+from ..installation import ask_sessions, unsettled
 from ..poolers.answers import Pooler
 from ..rules.findings import Finding
 from ..rules.reporting import ignored, reviewing
@@ -51,6 +51,7 @@ def capture_findings(
     before = unsettled()
     with install_policy(target, options.policy()), reviewing(capture):
         yield found
+        ask_sessions()
         still_open = [one for one in unsettled() if not any(one is known for known in before)]
         found += still_open
         expected(still_open)

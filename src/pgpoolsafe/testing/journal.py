@@ -119,7 +119,8 @@ class Journal:
             for key, record in records.items():
                 if record.occasion.test == test:
                     record = record.as_expected()
-                self._records[(*key[:-2], record.verdict, record.occasion)] = record
+                changed = (*key[:-2], record.verdict, record.occasion)
+                self._records[changed] = record
 
     def take(self) -> list[Record]:
         """What has come since the last time."""

@@ -9,7 +9,13 @@ from threading import Lock
 
 from ..errors import SessionStateError
 from ..install import install_policy
-from ..installation import Installation, installation_of, tested_as, unsettled
+from ..installation import (
+    Installation,
+    ask_sessions,
+    installation_of,
+    tested_as,
+    unsettled,
+)
 from ..rules.allowing import allow_everywhere
 from ..rules.catalog import Level
 from ..rules.findings import Finding
@@ -18,9 +24,15 @@ from ..rules.reporting import ignored, reviewing
 from .journal import Journal, Occasion, Verdict
 from .options import Options
 
+RESIDUE = "residue"
+
 SWALLOWED = (
     "pgpoolsafe refused this statement, and the error did not reach the test: the code under"
     " test has swallowed it, or it came in another thread."
+)
+LEFT = (
+    "This is left in a session, and no error of it has reached the test: nothing was sent on the"
+    " connection afterwards, or the code under test has swallowed it, or it came in another thread."
 )
 UNSETTLED = (
     "The test has left this in a transaction that it did not end. In production it is committed,"
@@ -107,6 +119,7 @@ class Supervision:
 
         Each text tells one finding that is to fail the test.
         """
+        ask_sessions()
         texts = self._untold(errors) if self._failing else []
         if self.occasion.phase == "setup":
             self._open = {id(finding): finding for finding in unsettled()}
@@ -120,13 +133,15 @@ class Supervision:
     def _untold(self, errors: tuple[BaseException, ...]) -> list[str]:
         with self._lock:
             failing, self._failing = self._failing, []
-        texts = [f"{SWALLOWED}\n\n{one}" for one in failing if not reached(errors, one)]
+        untold = [one for one in failing if not reached(errors, one)]
+        texts = [f"{LEFT if one.rule == RESIDUE else SWALLOWED}\n\n{one}" for one in untold]
         return list(dict.fromkeys(texts))  # a pool tries its `configure` again and again
 
     def look(self) -> None:
         """The test's own part is over, and nothing has been cleaned up yet: look at what its
         transactions would have left. `end()` tells of it.
         """
+        ask_sessions()
         found = unsettled()
         if found:
             self._unsettled += [f"{UNSETTLED}\n\n{one}" for one in self._left_open(found)]

@@ -216,6 +216,85 @@ def test_what_a_function_leaves_is_blamed_on_test_and_statement(suite: Suite) ->
     result.stdout.fnmatch_lines(["*residue: SET app.hidden is left in the session by code *"])
 
 
+LAST = '''
+import unittest
+
+import pytest
+import shop
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with shop.connect(autocommit=True) as conn:
+        conn.execute("""
+            CREATE OR REPLACE FUNCTION hidden(key int) RETURNS void LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_catalog.pg_advisory_lock(key); END $$
+        """)
+        yield conn
+        conn.execute("DROP FUNCTION hidden(int)")
+
+
+@pytest.fixture
+def filled(shared):
+    shared.cursor().executemany("SELECT hidden(%s)", [(1,)])
+
+
+@pytest.fixture
+def emptied(shared):
+    yield
+    shared.cursor().executemany("SELECT hidden(%s)", [(2,)])
+
+
+def test_shared(shared):
+    shared.cursor().executemany("SELECT hidden(%s)", [(3,)])
+
+
+def test_closed(shared):
+    with shop.connect(autocommit=True) as conn:
+        list(conn.cursor().stream("SELECT hidden(5)"))
+
+
+def test_filled(filled): pass
+
+
+def test_emptied(emptied): pass
+
+
+def test_innocent(shared): shared.execute("SELECT 1")
+
+
+@pytest.mark.usefixtures("shared")
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.conn = shop.connect(autocommit=True)
+        self.addCleanup(self.conn.close)
+
+    def test_case(self):
+        self.conn.cursor().executemany("SELECT hidden(%s)", [(4,)])
+
+    def test_innocent_case(self):
+        self.conn.cursor().executemany("SELECT %s", [("x",)])
+'''
+
+
+def test_what_is_left_last_is_blamed_on_the_test_that_did_it(suite: Suite) -> None:
+    result = suite.strict("--pgpoolsafe-residue=on", "--pgpoolsafe-report=r.json", test=LAST)
+    result.assert_outcomes(passed=3, failed=3, errors=2)
+    told = [
+        (test["test"].rpartition("::")[2], test["phase"])
+        for finding in suite.report("r.json")["findings"]
+        for test in finding["tests"]
+    ]
+    assert told == [
+        ("test_filled", "setup"),
+        ("test_emptied", "teardown"),
+        ("test_shared", "call"),
+        ("test_closed", "call"),
+        ("test_case", "call"),
+    ]
+    result.stdout.fnmatch_lines(["This is left in a session, and no error of it has reached *"])
+
+
 def test_without_residue_only_texts_are_read(suite: Suite) -> None:
     suite.strict(test=HIDDEN).assert_outcomes(passed=3)
 

@@ -290,8 +290,7 @@ def test_an_expected_failure_is_one(suite: Suite) -> None:
 
 def test_a_marked_test_that_expects_something_else_fails(suite: Suite) -> None:
     body = (
-        "import pytest, shop\n"
-        "@pytest.mark.xfail(raises=ValueError)\ndef test_it(): shop.claim()\n"
+        "import pytest, shop\n@pytest.mark.xfail(raises=ValueError)\ndef test_it(): shop.claim()\n"
     )
     result = suite.strict(test=body)
     result.assert_outcomes(failed=1)
