@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import RLock
 from types import TracebackType
@@ -207,13 +207,34 @@ def unsettled() -> list[Finding]:
 
     Only what ROLLBACK would undo without a word, oldest installation first.
     """
+    return [memo for books in _open_books() for memo in _memos(books.undoable)]
+
+
+def surviving() -> list[Finding]:
+    """What they would leave behind at ROLLBACK as well: session advisory locks, PREPARE."""
+    return [memo for books in _open_books() for memo in _memos(books.surviving)]
+
+
+def _memos(page: Mapping[Any, tuple[Finding | None, ...]]) -> list[Finding]:
+    return [memo for memos in page.values() for memo in memos if memo is not None]
+
+
+def _open_books() -> Iterator[Any]:
+    """The books of the open transactions that hold anything."""
     if not HOLDING.is_possible:
-        return []
+        return
     HOLDING.is_possible = False  # before the look: what comes meanwhile is seen the next time
     with changing:
         installations = list(_installations)
     connections = {id(conn): conn for one in installations for conn in one.connections()}
-    return [finding for conn in connections.values() for finding in _undoable(conn)]
+    for conn in connections.values():
+        fitting = fitting_of(conn)
+        seat = fitting.seat_of(conn)
+        if seat is None or not seat.guard.books.holds_anything:
+            continue
+        HOLDING.is_possible = True
+        if fitting.is_open(conn):
+            yield seat.guard.books
 
 
 def ask_sessions() -> None:
@@ -223,19 +244,6 @@ def ask_sessions() -> None:
     """
     for conn in OWING.connections():
         fitting_of(conn).ask_now(conn)
-
-
-def _undoable(conn: Any) -> list[Finding]:
-    """What the open transaction of a connection has made that would stay if it committed."""
-    fitting = fitting_of(conn)
-    seat = fitting.seat_of(conn)
-    if seat is None or not seat.guard.books.undoable:
-        return []
-    HOLDING.is_possible = True
-    if not fitting.is_open(conn):
-        return []
-    made = seat.guard.books.undoable.values()
-    return [memo for memos in made for memo in memos if memo is not None]
 
 
 def installation_of(target: Any) -> Installation | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -66,7 +66,8 @@ class Finding:
     `rule` is the name that `allow()` takes; `statement` the text as the user wrote it
     (shortened; parameter values are never in it); `what`, `why` and `fix` are sentences
     without a full stop; `level` says what was done: "observe", "warn", "raise" or
-    "rewrite"; `sent` the text that was sent instead, where one was.
+    "rewrite"; `sent` the text that was sent instead, where one was; `is_told`: a test has failed
+    for it already, so that the ROLLBACK after it only releases what it is about.
     """
 
     rule: str
@@ -78,6 +79,7 @@ class Finding:
     level: str
     location: Location | None = None
     sent: str | None = None
+    is_told: bool = field(default=False, compare=False, repr=False)
 
     @property
     def allow(self) -> str:

@@ -37,7 +37,7 @@ REMEMBERED = frozenset(
 
 
 class Holding:
-    """Whether any client of the process may hold what ROLLBACK would undo.
+    """Whether any client of the process may hold what its transaction has made.
 
     A test suite asks after each phase of each test, and hardly ever is there anything.
     """
@@ -87,6 +87,11 @@ class Books(Generic[M]):
         return not held and self.settings is self.settled
 
     @property
+    def holds_anything(self) -> bool:
+        """Whether the running transaction has made something that is still there."""
+        return bool(self.undoable or self.surviving)
+
+    @property
     def kept_relations(self) -> frozenset[str]:
         """The names of the temporary relations that earlier transactions left."""
         return frozenset(key[1][0] for key in self.kept if key[0] is EffectKind.TEMP_OBJECT)
@@ -109,7 +114,7 @@ class Books(Generic[M]):
 
     def entered(self) -> Books[M]:
         """These books, which count from now on."""
-        if self.undoable:
+        if self.undoable or self.surviving:
             HOLDING.is_possible = True
         return self
 

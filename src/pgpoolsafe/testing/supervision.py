@@ -13,6 +13,7 @@ from ..installation import (
     Installation,
     ask_sessions,
     installation_of,
+    surviving,
     tested_as,
     unsettled,
 )
@@ -61,6 +62,7 @@ class Supervision:
         self._failing: list[Finding] = []
         self._open: dict[int, Finding] = {}
         self._told: dict[int, Finding] = {}
+        self._to_release: set[int] = set()
         self._unsettled: list[str] = []
         self._running = ExitStack()
         self._installation: Installation | None = None
@@ -122,7 +124,7 @@ class Supervision:
         ask_sessions()
         texts = self._untold(errors) if self._failing else []
         if self.occasion.phase == "setup":
-            self._open = {id(finding): finding for finding in unsettled()}
+            self._open = {id(one): one for one in (*unsettled(), *surviving())}
         elif self.occasion.phase == "call":
             self.look()
         if self._unsettled:
@@ -142,9 +144,10 @@ class Supervision:
         transactions would have left. `end()` tells of it.
         """
         ask_sessions()
-        found = unsettled()
-        if found:
-            self._unsettled += [f"{UNSETTLED}\n\n{one}" for one in self._left_open(found)]
+        lasting = surviving()
+        left = self._left_open([*unsettled(), *lasting])
+        self._to_release.update(id(one) for one in left if _is_among(one, lasting))
+        self._unsettled += [f"{UNSETTLED}\n\n{one}" for one in left]
 
     def _left_open(self, found: list[Finding]) -> list[Finding]:
         """What the test itself would have left, had its harness not rolled back.
@@ -153,6 +156,8 @@ class Supervision:
         """
         known = self._open.keys() | self._told.keys()
         new = [finding for finding in found if id(finding) not in known]
+        if not new:
+            return []
         judged = [self._review(finding) for finding in new]
         with self._lock:  # they have come here, to be told now
             self._failing = [one for one in self._failing if not _is_among(one, new)]
@@ -168,6 +173,8 @@ class Supervision:
 
     def _review(self, finding: Finding) -> Finding:
         if id(finding) in self._told:  # the harness commits after all
+            if id(finding) in self._to_release and finding.level == Level.RAISE.value:
+                return replace(finding, is_told=True)
             return ignored(finding)
         entry = self.journal.entry(finding)
         verdict = self._verdict(finding, is_known=entry in self.known)

@@ -63,7 +63,7 @@ def test_safe(run):
 def test_engines_on_other_drivers_are_guarded(suite: Suite) -> None:
     words = ("--pgpoolsafe-report=r.json", "--pgpoolsafe-pooler=pgbouncer>=1.24", "-rA")
     result = suite.strict(*words, test=ENGINES)
-    result.assert_outcomes(passed=6, errors=3, failed=6)
+    result.assert_outcomes(passed=3, failed=9)
     rules = sorted({rule for rule, *_ in found(suite.report("r.json"))})
     assert rules == ["advisory-lock", "listen", "session-set"]
     drivers = ("psycopg2", "pg8000", "asyncpg")

@@ -451,6 +451,91 @@ def test_what_the_program_installs_does_not_weaken_the_guard(suite: Suite) -> No
     ]
 
 
+SURVIVING = """
+import pytest
+import shop
+
+HELD = (
+    "SELECT (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),"
+    " (SELECT count(*) FROM pg_prepared_statements WHERE from_sql)"
+)
+closed = []
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with shop.connect() as conn:
+        conn.execute("SELECT pg_advisory_xact_lock(1)")
+        yield conn
+
+
+@pytest.fixture
+def conn(shared):
+    yield shared
+    shared.rollback()
+    closed.append(shared)
+
+
+@pytest.fixture
+def locked(conn):
+    conn.execute("SELECT pg_advisory_lock(5)")
+    yield conn
+    conn.execute("SELECT pg_advisory_unlock(5)")
+
+
+@pytest.fixture
+def committing():
+    conn = shop.connect()
+    yield conn
+    try:
+        conn.commit()
+    finally:
+        conn.close()
+
+
+def test_lock(conn): conn.execute("SELECT pg_advisory_lock(2)")
+
+
+def test_prepare(conn): conn.execute("PREPARE price AS SELECT 1")
+
+
+def test_both(conn):
+    conn.execute("SET app.tenant = 'acme'")
+    conn.execute("SELECT pg_advisory_lock(3)")
+
+
+def test_released(conn):
+    conn.execute("SELECT pg_advisory_lock(4)")
+    conn.execute("SELECT pg_advisory_unlock(4)")
+
+
+def test_of_the_harness(locked): pass
+
+
+def test_after(conn):
+    assert len(closed) == 5
+    assert conn.execute(HELD).fetchone() == (0, 0)
+
+
+def test_committed(committing): committing.execute("SELECT pg_advisory_lock(6)")
+"""
+
+
+def test_what_survives_a_rollback_fails_the_test_and_is_released(suite: Suite) -> None:
+    result = suite.strict("-rA", "--pgpoolsafe-report=report.json", test=SURVIVING)
+    result.assert_outcomes(passed=3, failed=4, errors=1)
+    for name in ("lock", "prepare", "both", "committed"):
+        result.stdout.fnmatch_lines([f"FAILED *::test_{name} - *"])
+    result.stdout.fnmatch_lines(["ERROR *::test_committed - *"])
+    assert [(rule, count) for rule, _, _, count in found(suite.report())] == [
+        ("advisory-lock", 1),
+        ("sql-prepare", 1),
+        ("session-set", 1),
+        ("advisory-lock", 1),
+        ("advisory-lock", 1),
+    ]
+
+
 OUTSIDE = "import shop\nshop.swallowing(shop.claim)\ndef test_it(): pass\n"
 
 
