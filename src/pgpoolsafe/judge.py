@@ -33,7 +33,7 @@ from .rules.policy import Policy
 from .rules.subjects import setting_name, subject
 from .session.books import SURVIVES_ROLLBACK, Books, Key
 from .session.keys import first_of, is_true, key_of, param, text_of
-from .sql.assignments import OF_LATER_TRANSACTIONS
+from .sql.assignments import OF_LATER_TRANSACTIONS, TRANSACTION_ONLY
 from .sql.drawing import draws_for_itself, may_draw
 from .sql.edits import apply
 from .sql.quick import first_word
@@ -46,10 +46,6 @@ _AT_ONCE = (EffectKind.LIBRARY, EffectKind.OPAQUE_CODE, EffectKind.UNREADABLE)
 # A RESET or UNLISTEN that is rolled back has not happened.
 _UNDOABLE_RELEASES = (EffectKind.SETTING, EffectKind.ROLE, EffectKind.CHANNEL)
 _COMMITS = (ControlVerb.COMMIT, ControlVerb.PREPARE_TRANSACTION)
-# These end with the transaction, however they are set.
-_OF_THE_TRANSACTION = frozenset(
-    {"transaction_isolation", "transaction_read_only", "transaction_deferrable"}
-)
 
 Page = Books[Finding | None]
 """Books whose memos are the finding that is due if the entry outlives the transaction."""
@@ -206,7 +202,7 @@ class Trial:
         if resets and self.carrying is not None and self.editable:
             self.carrying.goes_back(effect, first_of(key), statement)
         is_safe = self.pooler.answer(effect.kind, first_of(key)).safe
-        if is_safe and not self._is_ours(first_of(key)):
+        if is_safe and not self._is_ours(first_of(key), effect, statement):
             return
         if self._carries(effect, key):
             return
@@ -237,10 +233,14 @@ class Trial:
         if self.carrying is not None and effect.verb is Verb.RELEASE:
             self.carrying.resets_locally(first_of(key_of(effect, self.params)))
 
-    def _is_ours(self, name: str | None) -> bool:
-        """Whether a setting that the pooler keeps for its client is carried all the same."""
+    def _is_ours(self, name: str | None, effect: Effect, statement: Statement) -> bool:
+        """Whether a setting that the pooler keeps for its client is carried all the same.
+
+        SET SESSION CHARACTERISTICS of several modes, of which it may keep one, is edited whole.
+        """
         put = self.carrying is not None and name in self.carrying.put_in_force
-        return put or name in self.pooler.shown
+        is_one_of_several = effect.function is None and len(statement.effects) > 1
+        return put or is_one_of_several or name in self.pooler.shown
 
     def _carries(self, effect: Effect, key: Key) -> bool:
         """Whether the setting is carried from now on, so that nothing outlives anything."""
@@ -276,7 +276,7 @@ class Trial:
         if effect.scope_param is not None and is_true(param(effect.scope_param, self.params)):
             return True
         if effect.kind is EffectKind.SETTING and effect.key and isinstance(effect.key[0], Bound):
-            return text_of(effect.key[0], self.params).lower() in _OF_THE_TRANSACTION
+            return text_of(effect.key[0], self.params).lower() in TRANSACTION_ONLY
         return effect.scope is Scope.TRANSACTION
 
     def _rewrite(self, effect: Effect, statement: Statement, in_transaction: bool) -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 from pgpoolsafe.errors import SessionStateError, SessionStateWarning
 from pgpoolsafe.poolers.products import DIRECT, named
+from pgpoolsafe.poolers.products import pooler as known_pooler
 from pgpoolsafe.rules.allowing import allow
 from tests.unit.carriers import Carrier
 
@@ -85,6 +86,40 @@ def test_setting_something(text: str, sent: str, settings: str) -> None:
     assert client.send(text) == sent
     assert client.settings == settings
     assert [found for found in client.found if not found.startswith("discard")] == []
+
+
+# texts, what is sent, what is set then: of these modes the pooler keeps READ ONLY by itself
+KEPT_IN_PART: list[tuple[list[str], list[str], str]] = [
+    (["SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"],
+     ["SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"], "{}"),
+    (["SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+      "SET SESSION CHARACTERISTICS AS TRANSACTION DEFERRABLE, READ WRITE"],
+     ["SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+      "Q: {} SET LOCAL default_transaction_deferrable TO 'on' {default_transaction_read_only=off}"],
+     "{default_transaction_deferrable=on, default_transaction_read_only=off}"),
+    (["SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY, DEFERRABLE"],
+     ["Q: {} SET LOCAL default_transaction_read_only TO 'on' {default_transaction_deferrable=on}"],
+     "{default_transaction_read_only=on, default_transaction_deferrable=on}"),
+    (["SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY, DEFERRABLE",
+      "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE", "RESET default_transaction_read_only"],
+     ["Q: {} SET LOCAL default_transaction_read_only TO 'on' {default_transaction_deferrable=on}",
+      "Q: {default_transaction_read_only=on, default_transaction_deferrable=on}"
+      " SET LOCAL default_transaction_read_only TO 'off'", "RESET default_transaction_read_only"],
+     "{default_transaction_deferrable=on}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("texts, sent, settings", KEPT_IN_PART)
+def test_modes_of_which_the_pooler_keeps_one(
+    texts: list[str], sent: list[str], settings: str
+) -> None:
+    keeps = known_pooler(
+        "pgbouncer", version=(1, 26), reported=frozenset({"default_transaction_read_only"})
+    )
+    client = carrier(pooler=keeps)
+    assert client.send_all(texts) == sent
+    assert client.settings == settings
+    assert client.found == []
 
 
 def test_the_first_set_is_checked_by_the_server_like_any_other() -> None:
