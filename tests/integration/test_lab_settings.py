@@ -32,9 +32,7 @@ def on_psycopg(server: Server) -> psycopg.Connection[Any]:
 
 
 def on_pg8000(server: Server) -> pg8000.dbapi.Connection:
-    return pg8000.dbapi.connect(
-        user="app", host="127.0.0.1", port=server.port, database="shop"
-    )
+    return pg8000.dbapi.connect(user="app", host="127.0.0.1", port=server.port, database="shop")
 
 
 MODES = "SET SESSION CHARACTERISTICS AS TRANSACTION"

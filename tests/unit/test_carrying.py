@@ -101,7 +101,8 @@ KEPT_IN_PART: list[tuple[list[str], list[str], str]] = [
      ["Q: {} SET LOCAL default_transaction_read_only TO 'on' {default_transaction_deferrable=on}"],
      "{default_transaction_read_only=on, default_transaction_deferrable=on}"),
     (["SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY, DEFERRABLE",
-      "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE", "RESET default_transaction_read_only"],
+      "SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE",
+      "RESET default_transaction_read_only"],
      ["Q: {} SET LOCAL default_transaction_read_only TO 'on' {default_transaction_deferrable=on}",
       "Q: {default_transaction_read_only=on, default_transaction_deferrable=on}"
       " SET LOCAL default_transaction_read_only TO 'off'", "RESET default_transaction_read_only"],
