@@ -181,3 +181,20 @@ def test_what_is_no_copy_is_refused_as_on_a_bare_connection(postgres: Postgres, 
         return type(caught.value), str(caught.value), (status,)
 
     assert refused(guarded=True) == refused(guarded=False)
+
+
+@pytest.mark.parametrize("text", ["SELECT 1", "SELECT 1; SELECT 2", "SET work_mem = 64"])
+def test_so_is_what_follows_a_copy_that_is_half_read(postgres: Postgres, text: str) -> None:
+    def refused(*, guarded: bool) -> str:
+        conn = psycopg.connect(postgres.dsn(), autocommit=True)
+        if guarded:
+            pgpoolsafe.install(conn, pooler="pgbouncer")
+        conn.execute("SET statement_timeout = '20s'")
+        with conn.cursor().copy("COPY (SELECT generate_series(1, 1000)) TO STDOUT") as copy:
+            next(iter(copy))
+        with pytest.raises(psycopg.OperationalError) as caught:
+            conn.execute(text)
+        conn.close()
+        return str(caught.value)
+
+    assert refused(guarded=True) == refused(guarded=False)

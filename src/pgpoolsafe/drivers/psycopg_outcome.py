@@ -94,6 +94,11 @@ def has_failed(conn: Any, reading: Reading) -> bool:
     return bool(conn._pipeline) and ends_transaction(reading) and has_aborted(conn)
 
 
+def is_busy(conn: Any) -> bool:
+    """Whether results are to be read before anything else can be sent: of a COPY, a stream()."""
+    return not conn._pipeline and bool(conn.pgconn.transaction_status == ACTIVE)
+
+
 def is_in_block(conn: Any) -> bool:
     status = conn.pgconn.transaction_status
     return bool(status in (pq.TransactionStatus.INTRANS, INERROR))

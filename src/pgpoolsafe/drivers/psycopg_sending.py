@@ -31,6 +31,7 @@ from .psycopg_outcome import (
     carry_out_edited,
     carry_out_question,
     has_failed,
+    is_busy,
     refuse_end,
 )
 from .psycopg_texts import Template, like, text_of, values_in
@@ -92,7 +93,7 @@ def _watched(one: Statement) -> Gen:
 def _decided(one: Statement) -> Gen:
     conn, guard = one.cursor._conn, one.seat.guard
     text = text_of(conn, one.query) if guard.attends else None
-    if text is None:
+    if text is None or is_busy(conn):  # then psycopg refuses it, in its own words
         return one.send(one.query)
     text = one.prefix + text
     is_do = one.params is not None and "%%" in text and _DO.match(text) is not None
