@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from inspect import signature
 from typing import Any
 
+import asyncpg
 import pg8000.dbapi
 import pytest
 import sqlalchemy as sa
@@ -158,29 +159,47 @@ def test_psycopg2_anywhere_in_the_process(pgbouncer: PgBouncer) -> None:
         psycopg2.connect(dsn, options="-c work_mem=3MB")
 
 
-def test_a_pool_of_asyncpg(pgbouncer: PgBouncer) -> None:
-    import asyncpg
+HAS_CONNECT = "connect" in signature(asyncpg.create_pool).parameters
 
+
+def asyncpg_pool(pgbouncer: PgBouncer, **more: Any) -> Any:
+    return asyncpg.create_pool(
+        host="127.0.0.1",
+        port=pgbouncer.port,
+        user="app",
+        database="shop",
+        server_settings={**WAYS["asyncpg"]["server_settings"], "application_name": "mine"},
+        min_size=2,
+        max_size=2,
+        **more,
+    )
+
+
+@pytest.mark.skipif(HAS_CONNECT, reason="asyncpg's pools have `connect` from 0.30 on")
+def test_an_older_pool_of_asyncpg_cannot_carry_them_and_that_is_said(
+    pgbouncer: PgBouncer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refused() -> None:
+        pool = asyncpg_pool(pgbouncer)
+        with pgpoolsafe.install(pool):
+            async with pool:
+                pass
+
+    with pytest.raises(asyncpg.PostgresError, match="unsupported startup parameter"):
+        asyncio.run(refused())
+    assert caplog.text.count("from 0.30 on they can") == 1
+
+
+@pytest.mark.skipif(not HAS_CONNECT, reason="asyncpg's pools have `connect` from 0.30 on")
+def test_a_pool_of_asyncpg(pgbouncer: PgBouncer) -> None:
     made = []
 
     async def connect(*args: Any, **kwargs: Any) -> Any:
         made.append(sorted(kwargs["server_settings"]))
         return await asyncpg.connect(*args, **kwargs)
 
-    def pool_by(**more: Any) -> Any:
-        return asyncpg.create_pool(
-            host="127.0.0.1",
-            port=pgbouncer.port,
-            user="app",
-            database="shop",
-            server_settings={**WAYS["asyncpg"]["server_settings"], "application_name": "mine"},
-            min_size=2,
-            max_size=2,
-            **more,
-        )
-
     async def carried(**more: Any) -> list[Any]:
-        pool = pool_by(**more)
+        pool = asyncpg_pool(pgbouncer, **more)
         before = pool._connect
         names = ("work_mem", "statement_timeout", "application_name")
         with pgpoolsafe.install(pool):
@@ -201,7 +220,7 @@ def test_a_pool_of_asyncpg(pgbouncer: PgBouncer) -> None:
     assert made[-1] == nothing
 
     async def refused() -> None:
-        pool = pool_by()
+        pool = asyncpg_pool(pgbouncer)
         with pgpoolsafe.install(pool, settings="leave"):
             async with pool:
                 pass
