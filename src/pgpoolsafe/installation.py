@@ -207,11 +207,15 @@ def unsettled() -> list[Finding]:
 
     Only what ROLLBACK would undo without a word, oldest installation first.
     """
+    if not HOLDING.is_possible:
+        return []
     return [memo for books in _open_books() for memo in _memos(books.undoable)]
 
 
 def surviving() -> list[Finding]:
     """What they would leave behind at ROLLBACK as well: session advisory locks, PREPARE."""
+    if not HOLDING.is_possible:
+        return []
     return [memo for books in _open_books() for memo in _memos(books.surviving)]
 
 
@@ -221,8 +225,6 @@ def _memos(page: Mapping[Any, tuple[Finding | None, ...]]) -> list[Finding]:
 
 def _open_books() -> Iterator[Any]:
     """The books of the open transactions that hold anything."""
-    if not HOLDING.is_possible:
-        return
     HOLDING.is_possible = False  # before the look: what comes meanwhile is seen the next time
     with changing:
         installations = list(_installations)

@@ -124,7 +124,8 @@ class Supervision:
         ask_sessions()
         texts = self._untold(errors) if self._failing else []
         if self.occasion.phase == "setup":
-            self._open = {id(one): one for one in (*unsettled(), *surviving())}
+            found = [*unsettled(), *surviving()]
+            self._open = {id(one): one for one in found} if found else {}
         elif self.occasion.phase == "call":
             self.look()
         if self._unsettled:
@@ -145,7 +146,10 @@ class Supervision:
         """
         ask_sessions()
         lasting = surviving()
-        left = self._left_open([*unsettled(), *lasting])
+        found = [*unsettled(), *lasting]
+        if not found:
+            return
+        left = self._left_open(found)
         self._to_release.update(id(one) for one in left if _is_among(one, lasting))
         self._unsettled += [f"{UNSETTLED}\n\n{one}" for one in left]
 
@@ -156,8 +160,6 @@ class Supervision:
         """
         known = self._open.keys() | self._told.keys()
         new = [finding for finding in found if id(finding) not in known]
-        if not new:
-            return []
         judged = [self._review(finding) for finding in new]
         with self._lock:  # they have come here, to be told now
             self._failing = [one for one in self._failing if not _is_among(one, new)]
