@@ -125,8 +125,6 @@ wheel-check:
 bench:
 	@scripts/setup.sh --servers test
 	$(PYTHON_IN_VENV) benchmarks/overhead.py $(ARGS)
-	$(PYTHON_IN_VENV) benchmarks/overhead_psycopg.py $(ARGS)
-	$(PYTHON_IN_VENV) benchmarks/overhead_drivers.py $(ARGS)
 	$(PYTHON_IN_VENV) benchmarks/footprint.py
 	$(PYTHON_IN_VENV) benchmarks/classify.py $(ARGS)
 	$(PYTHON_IN_VENV) benchmarks/settings.py $(ARGS)
