@@ -446,4 +446,16 @@ KEPT = (
         autocommit=False,
         watches=False,
     ),
+    Program(
+        (
+            ("enter", "pipeline"),
+            ("execute", "plain", "SET TIME ZONE 'Nowhere/Land'", None),
+            ("commit",),
+            ("leave", ""),
+        ),
+        autocommit=False,
+        watches=False,
+        options=(("statement_timeout", "61s"),),
+        fuses=True,
+    ),
 )

@@ -57,6 +57,8 @@ class Watched(deque[Any]):
         self.is_fresh = is_fresh
         self.is_unsure = False
         self.failed: Any = None
+        self.syncs = 0
+        self.is_back = False
         self.edited: _Edited | None = None
         self.ends = False
         self.warns: str | None = None
@@ -78,16 +80,26 @@ class Watched(deque[Any]):
         """A statement failed, or was skipped after one that did. `ended`: it was a COMMIT."""
         if self.failed is None:
             self.failed = mark, ended
-            self._go_back(synced=False)
+            self._go_back(synced=self.syncs > 0)
 
     def _go_back(self, *, synced: bool) -> None:
+        """`synced`: the Sync is queued; what is queued from now on stands behind it."""
         mark, ended = self.failed
+        self.is_back = synced
         self.seat.guard.books.go_back(mark, synced=synced, ended=ended)
+
+    def syncing(self) -> None:
+        """A Sync has been queued."""
+        self.syncs += 1
+        if self.failed is not None and not self.is_back:
+            self._go_back(synced=True)
 
     def synced(self) -> None:
         """The result of a Sync has come."""
+        self.syncs = max(0, self.syncs - 1)
         if self.failed is not None:
-            self._go_back(synced=True)
+            if not self.is_back:
+                self._go_back(synced=True)
             self.failed = None
         if not self:
             expect_none(self.conn.pgconn)
@@ -274,6 +286,7 @@ def _watched(conn: Any) -> Watched:
 
 def _enqueue_sync(pipeline: Any, conn: Any) -> None:
     type(pipeline)._enqueue_sync(pipeline)
+    pipeline.result_queue.syncing()
     pipeline.result_queue.in_force = False
     pipeline.result_queue.is_fresh = True
     pipeline.result_queue.is_unsure = False
