@@ -13,15 +13,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .effects import Bound, Control, Edit, Effect, EffectKind, Part, Statement, Verb
+from .effects import ENCODING, Bound, Control, Edit, Effect, EffectKind, Part, Statement, Verb
 from .session.books import Books
 from .session.keys import is_true, param
 from .session.settings import NOTHING, Carried
 from .sql.manners import Manner, manner
 from .sql.putting import lasting_statement, local_statements
-
-# What travels with it would be encoded by the driver as before.
-ENCODING = "client_encoding"
 
 
 @dataclass
@@ -183,7 +180,7 @@ class Carrying:
         if not name or effect.edits is None or not self._can_change(editable=editable):
             return False
         if name == ENCODING and not self.only_books:
-            return False
+            return False  # what travels with it would be encoded by the driver as before
         if self.batch:
             return self._takes_all(effect)
         if _is_null(effect, params):  # set_config(name, NULL, …)

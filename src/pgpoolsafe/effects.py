@@ -165,3 +165,6 @@ PLAIN = Reading()
 
 DRAWS = Reading(draws_sequence=True)
 """Nothing to do; a sequence value may have been drawn."""
+
+ENCODING = "client_encoding"
+"""The setting that a driver itself encodes and decodes by, from the moment it is connected."""

@@ -17,7 +17,8 @@ from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..poolers.startup import ENCODING, refusal_in, settings_in, without
+from ..effects import ENCODING
+from ..poolers.startup import refusal_in, settings_in, without
 
 logger = logging.getLogger("pgpoolsafe")
 

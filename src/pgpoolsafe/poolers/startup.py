@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from ..effects import ENCODING
 from .answers import Pooler
 from .products import Version
 from .products import pooler as known_pooler
@@ -186,9 +187,6 @@ def arrived(pooler: Pooler, name: str, source: str | None, *, equal: bool) -> Re
 
 
 # options
-
-ENCODING = "client_encoding"
-"""What the driver itself encodes and decodes by, from the moment the connection stands."""
 
 
 def settings_in(options: str) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from contextvars import ContextVar
 
-from .settings import AUTHORIZATION, NOTHING, ROLE, Carried
+from .settings import AUTHORIZATION, NO_ROLE, NOTHING, ROLE, Carried
 
 _around: ContextVar[tuple[tuple[object, Carried], ...]] = ContextVar(
     "pgpoolsafe_settings", default=()
@@ -51,7 +51,7 @@ def block_of(values: Mapping[str, str]) -> Carried:
     frame = NOTHING
     for name in sorted(values, key=_order):
         frame = frame.put(name, values[name])
-    return frame.without_role() if values.get(ROLE) == "none" else frame
+    return frame.without_role() if values.get(ROLE) == NO_ROLE else frame
 
 
 def _order(name: str) -> int:
