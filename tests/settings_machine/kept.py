@@ -458,4 +458,29 @@ KEPT = (
         options=(("statement_timeout", "61s"),),
         fuses=True,
     ),
+    Program(
+        (
+            ("enter", "pipeline"),
+            ("execute", "plain", "DISCARD ALL", None),
+            ("execute", "raw", "SET ROLE 'reporting'", None),
+            ("leave", ""),
+            ("execute", "raw", "SELECT current_user", None),
+        ),
+        watches=False,
+    ),
+    Program(
+        (
+            ("execute", "plain", "SET statement_timeout = '7s'", None),
+            ("enter", "pipeline"),
+            ("execute", "plain", "DISCARD ALL", None),
+            ("execute", "plain", "SET lock_timeout = '3s'", None),
+            ("execute", "plain", "SELECT current_setting(%s)", ("lock_timeout",)),
+            ("execute", "plain", "SELECT current_setting(%s)", ("statement_timeout",)),
+            ("sync",),
+            ("execute", "plain", "SELECT current_setting(%s)", ("lock_timeout",)),
+            ("leave", ""),
+        ),
+        watches=False,
+        options=(("statement_timeout", "61s"),),
+    ),
 )

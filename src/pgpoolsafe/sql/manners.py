@@ -62,13 +62,14 @@ def begins_bare(text: str) -> bool:
 
 
 def commits_at_once(text: str) -> bool | None:
-    """Whether a statement that is ALONE ends its transaction even in a pipeline; None: perhaps.
+    """Whether a statement ends its transaction even in a pipeline; None: perhaps.
 
     So do those that PostgreSQL never runs in a transaction block: XACT_FLAGS_NEEDIMMEDIATECOMMIT
     in postgres.c (from 14.5 on). Of a subscription that depends on its options.
     """
-    if manner(text) is not Manner.ALONE:
-        return False
+    found = manner(text)
+    if found is not Manner.ALONE:
+        return found is Manner.BARE and first_word(text) == "discard"  # DISCARD ALL
     phrases = list(statements(source(text)))
     words = phrases[0].words() if len(phrases) == 1 else None
     if words is None or words.take().code not in ("vacuum", "create", "drop", "alter"):
