@@ -18,7 +18,7 @@ from .session.books import Books
 from .session.keys import is_true, param
 from .session.settings import NOTHING, Carried
 from .sql.manners import Manner, manner
-from .sql.putting import lasting_statement, local_statements
+from .sql.putting import lasting_statement, quiet_statements
 
 
 @dataclass
@@ -158,7 +158,7 @@ class Carrying:
 
     def _insert(self, at: int, what: Carried, *, before: bool, modes: bool = False) -> None:
         """Write the settings into the text; their results are to be hidden."""
-        texts = list(local_statements(what.steps))
+        texts = list(quiet_statements(what.steps))
         if modes and what.modes:
             texts.insert(0, f"SET TRANSACTION {' '.join(what.modes.values())}")
         if not texts:

@@ -138,6 +138,51 @@ def test_by_function_and_with_parameters(lane: Lane, pgbouncer: PgBouncer) -> No
     assert bystanders(pgbouncer, "app.tenant") <= {None, ""}
 
 
+@pytest.mark.parametrize("level", ["READ COMMITTED", "AUTOCOMMIT"])
+def test_by_function_as_sqlalchemy_writes_it(lane: Lane, level: str) -> None:
+    def write(engine: sa.Engine) -> Any:
+        with engine.connect().execution_options(isolation_level=level) as conn:
+            call = sa.func.set_config("app.tenant", "acme", False)
+            said = conn.execute(sa.select(call)).scalar()
+            conn.commit()
+            return said
+
+    assert lane.do(write) == "acme"
+    read = "SELECT current_setting('app.tenant', true)"
+    assert [lane.do(transaction, read), lane.do(autocommit, read)] == [["acme"], ["acme"]]
+
+
+def test_a_list_of_names_spelled_as_set_does_not(lane: Lane) -> None:
+    """Only set_config() can put it back, whose own row is not among the user's."""
+
+    def rows(engine: sa.Engine, *texts: str) -> list[Any]:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+            results = (conn.exec_driver_sql(text) for text in texts)
+            return [list(map(tuple, r)) if r.returns_rows else r.rowcount for r in results]
+
+    spelled, show = "public,  pg_catalog", "SELECT current_setting('search_path'), 1"
+    lane.do(rows, f"SELECT set_config('search_path', '{spelled}', false)")
+    assert lane.do(rows, show, show) == [[(spelled, 1)], [(spelled, 1)]]
+    begun, shown, *_ = lane.do(rows, "BEGIN", show, "COMMIT")
+    assert (begun, shown) == (-1, [(spelled, 1)])
+    created, added, _ = lane.do(
+        rows, "CREATE TABLE spelled ()", "INSERT INTO spelled DEFAULT VALUES", "DROP TABLE spelled"
+    )
+    assert (created, added) == (-1, 1)
+
+
+@pytest.mark.parametrize("lane", ["psycopg2", "pg8000"], indirect=True)
+def test_a_list_in_a_text_of_several_statements(lane: Lane) -> None:
+    def rows(engine: sa.Engine, text: str) -> list[Any]:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as conn:
+            return list(map(tuple, conn.exec_driver_sql(text)))
+
+    lane.do(rows, "SELECT set_config('search_path', 'pg_catalog,public', false)")
+    show = "SELECT current_setting('search_path')"
+    # pg8000 takes the rows of all results together, psycopg2 the last ones.
+    assert set(lane.do(rows, f"{show}; {show}")) == {("pg_catalog,public",)}
+
+
 def test_undone_by_rollback_and_by_savepoints(lane: Lane) -> None:
     def given_up(engine: sa.Engine) -> None:
         with engine.connect() as conn:

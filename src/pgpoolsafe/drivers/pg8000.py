@@ -263,7 +263,7 @@ def _judged(
         if isinstance(order, End):
             return sending.end(conn, order.text)
         _begin(conn, seat, order.begin.whole if order.begin else None)
-        with_lead = params is None or bool(order.after)
+        with_lead = (params is None and sending.merges(order)) or bool(order.after)
         sent = Sent(text, order.edits, len(order.lead) if with_lead else 0)
         try:
             return send(text if order.text is None else order.text, order)

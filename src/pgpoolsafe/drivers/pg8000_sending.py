@@ -9,7 +9,7 @@ from pg8000 import core
 from pg8000.exceptions import DatabaseError
 
 from ..session.settings import Carried
-from ..sql.putting import local_statements
+from ..sql.putting import answers, local_statements
 from .positions import Sent
 from .wire import Send
 
@@ -23,10 +23,19 @@ def simple(conn: Any, text: str, order: Send) -> Any:
     """A simple Query, with the settings that go along; the result is that of the text."""
     if not order.travels:
         return conn._pgpoolsafe_simple(text)
+    if not merges(order):
+        return _bracketed(conn, order.before, text, lambda: conn.send_QUERY(text))
     context = conn._pgpoolsafe_simple(order.around(text))
     if order.alone:  # what stands before it has returned something, and it has not
         context.rows, context.columns, context.row_count = None, None, -1
+    elif answers(order.after.steps):  # a MOVE that counts no row, behind a command without a count
+        context.row_count = -1
     return context
+
+
+def merges(order: Send) -> bool:
+    """Whether the settings can share a simple Query: pg8000 takes all rows of one together."""
+    return not answers(order.before.steps)
 
 
 def extended(
@@ -45,7 +54,8 @@ def extended(
         return plainly()
     if stream is not None:
         return _in_turn(conn, order.before, plainly)
-    return _bracketed(conn, order.before, text, vals, oids)
+    params = core.make_params(conn.py_types, vals)
+    return _bracketed(conn, order.before, text, lambda: _send_statement(conn, text, oids, params))
 
 
 def _opening(before: Carried) -> str:
@@ -53,14 +63,13 @@ def _opening(before: Carried) -> str:
     return "; ".join([f"BEGIN {modes}".rstrip(), *local_statements(before.steps)])
 
 
-def _bracketed(conn: Any, before: Carried, text: str, vals: Any, oids: Any) -> Any:
-    """BEGIN with the settings, the statement and COMMIT as one message: one round trip."""
+def _bracketed(conn: Any, before: Carried, text: str, send: Callable[[], None]) -> Any:
+    """BEGIN with the settings, what is sent, and COMMIT at once: one round trip."""
     # By this name a COMMIT that is answered by ROLLBACK is no error to pg8000: ours comes first.
     end = core.Context("rollback")
     contexts = core.Context(_opening(before)), core.Context(text), end
-    params = core.make_params(conn.py_types, vals)
     conn.send_QUERY(contexts[0].statement)
-    _send_statement(conn, text, oids, params)
+    send()
     conn.send_QUERY("COMMIT")
     core._flush(conn._sock)
     errors = []

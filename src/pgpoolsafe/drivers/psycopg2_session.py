@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2 import extensions
 
 from ..session.settings import Carried
-from ..sql.putting import local_statements
+from ..sql.putting import quiet_statements
 
 logger = logging.getLogger("pgpoolsafe")
 
@@ -148,7 +148,7 @@ def begin_of(conn: Any) -> str:
 
 def sides(head: Sequence[str], text: str, after: Carried) -> tuple[str, str, str]:
     """What stands before a text that goes along with settings, the text, and what follows it."""
-    tail = "".join(f"; {one}" for one in local_statements(after.steps))
+    tail = "".join(f"; {one}" for one in quiet_statements(after.steps))
     return "".join(f"{one}; " for one in head), text.rstrip().rstrip(";") if tail else text, tail
 
 

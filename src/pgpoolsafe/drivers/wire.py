@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from ..effects import Edit
 from ..poolers.probe import Greeting
 from ..session.settings import NOTHING, Carried
-from ..sql.putting import local_statements
+from ..sql.putting import local_statements, quiet_statements
 from .seat import Seat
 
 
@@ -67,7 +67,7 @@ class Send:
 
     def around(self, text: str) -> str:
         """The text with all that goes along, as one simple Query."""
-        tail = local_statements(self.after.steps)
+        tail = quiet_statements(self.after.steps)
         body = text.rstrip().rstrip(";") if tail else text
         return self.lead + "; ".join([body, *tail])
 

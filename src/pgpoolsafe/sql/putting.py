@@ -22,6 +22,37 @@ def local_statements(steps: Steps) -> tuple[str, ...]:
     return tuple(_set_local(name, value) for name, value in steps)
 
 
+@lru_cache(maxsize=1024)
+def quiet_statements(steps: Steps) -> tuple[str, ...]:
+    """The same without any result, for a Query in which the user's results come last or first.
+
+    A row there would pass for one of theirs. MOVE runs a query and returns none; a cursor needs
+    a transaction block, as which a Query of several statements counts.
+    """
+    said = zip(steps, local_statements(steps), strict=True)
+    return tuple(one for step, text in said for one in _quietly(step, text))
+
+
+def answers(steps: Steps) -> bool:
+    """Whether `local_statements` of them return rows."""
+    return any(map(_is_query, local_statements(steps)))
+
+
+def _is_query(text: str) -> bool:
+    return text.startswith("SELECT")
+
+
+def _quietly(step: tuple[str, str | None], text: str) -> tuple[str, ...]:
+    if not _is_query(text):
+        return (text,)
+    query = f"SELECT WHERE {_set_config(*step)} IS NULL"  # never, so that the MOVE counts no row
+    declared = f"DECLARE {_CURSOR} CURSOR FOR {query}"
+    return declared, f"MOVE ALL {_CURSOR}", f"CLOSE {_CURSOR}"
+
+
+_CURSOR = "_pgpoolsafe_setting"
+
+
 def lasting_statement(name: str, value: str) -> str:
     """A SET for the session, of a setting as it is given in a connection's options."""
     names = listed_names(value) if name in NAME_LISTS else None
