@@ -546,3 +546,32 @@ def test_an_error_of_a_named_cursor_is_the_one_without_a_guard(
         return str(caught.value), caught.value.diag.statement_position
 
     assert said(pgbouncer, guarded=True) == said(postgres, guarded=False)
+
+
+def test_a_transaction_that_a_text_has_ended(pgbouncer: PgBouncer) -> None:
+    """psycopg2 sends no BEGIN then, as it has not heard of the end, up to its own."""
+    conn = connect(pgbouncer)
+    with pgpoolsafe.install(conn, settings="carry", pooler="pgbouncer"):
+        cursor = conn.cursor()
+        cursor.execute("SET work_mem = '7MB'")
+        cursor.execute("SET lock_timeout = '7s'; COMMIT")
+        cursor.execute("RESET work_mem")
+        conn.rollback()
+        cursor.execute("SELECT current_setting('work_mem'), current_setting('lock_timeout')")
+        assert cursor.fetchone() == ("4MB", "7s")
+    conn.close()
+
+
+def test_commit_of_a_transaction_that_a_text_began(pgbouncer: PgBouncer) -> None:
+    """psycopg2 sends no COMMIT for it, and so it is still open."""
+    conn = connect(pgbouncer)
+    conn.autocommit = True
+    with pgpoolsafe.install(conn, settings="carry", pooler="pgbouncer"):
+        cursor = conn.cursor()
+        cursor.execute("BEGIN")
+        cursor.execute("SET work_mem = '7MB'")
+        conn.commit()
+        cursor.execute("ROLLBACK")
+        cursor.execute("SHOW work_mem")
+        assert cursor.fetchone() == ("4MB",)
+    conn.close()

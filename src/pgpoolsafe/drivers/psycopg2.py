@@ -269,6 +269,8 @@ def _command_override(send: Any, text: str) -> Any:
         if seat.rests or self.closed:
             seat.guard.books.in_block = False
             return send(self, *args)
+        if self.status == extensions.STATUS_READY:
+            return send(self, *args)  # psycopg2 has begun nothing, and sends nothing
         masked = sys.exc_info()[1] is not None
         with seat.lock:
             steps = command(seat, Wire(self), text, masked=masked)

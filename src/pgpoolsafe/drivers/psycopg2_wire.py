@@ -41,6 +41,9 @@ class Wire:
 
     @property
     def begins(self) -> bool:
+        # psycopg2 goes by a status of its own, which a COMMIT in a text does not change.
+        if self._conn.status != extensions.STATUS_READY:
+            return False
         seat: Seat = getattr(self._conn, ATTRIBUTE, RETIRED)
         return not self._conn.autocommit or bool(seat.own)
 
