@@ -28,6 +28,31 @@ def bare(phrase: Phrase) -> Phrase:
     return phrase
 
 
+def as_text(phrase: Phrase) -> Phrase:
+    """The expression without parentheses, and without casts that leave a string as it is."""
+    inner = _unwrapped(phrase)
+    while _last_type(inner) in _TEXTS:
+        inner = _unwrapped(_uncast(inner))
+    return inner
+
+
+_TEXTS = frozenset(
+    {"text", "varchar", "character varying", "pg_catalog.text", "pg_catalog.varchar"}
+)
+
+
+def _last_type(phrase: Phrase) -> str:
+    """The type that the whole expression is cast to; empty if it is to none."""
+    source, lo, hi = phrase.source, phrase.lo, phrase.hi
+    if source.code(lo) == "cast" and source.closing.get(lo + 1) == hi - 1:
+        inside = phrase.part(lo + 2, hi - 1)
+        at = inside.find("as")
+        named = inside.part(inside.hi if at is None else at + 1)
+    else:
+        named = phrase.part(min(_before_cast(phrase) + 1, hi))
+    return " ".join(token.code for token in named.tokens).replace(" . ", ".")
+
+
 def _unwrapped(phrase: Phrase) -> Phrase:
     source, lo, hi = phrase.source, phrase.lo, phrase.hi
     while hi - lo > 1 and source.code(lo) == "(" and source.closing.get(lo) == hi - 1:

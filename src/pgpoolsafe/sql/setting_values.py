@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 from ..effects import Part
+from .expressions import as_text
 from .lexer import Kind, Token
 from .phrases import Phrase
 
@@ -74,9 +75,8 @@ def assigned_value(phrase: Phrase, name: str) -> Part | None:
 
 def argument_value(phrase: Phrase) -> Part | None:
     """The second argument of set_config, if it is a string or a placeholder as it stands."""
-    tokens = phrase.tokens
-    is_text = [token.code for token in tokens[1:]] == ["::", "text"]
-    if len(tokens) != 1 and not is_text:
+    tokens = as_text(phrase).tokens
+    if len(tokens) != 1:
         return None
     return tokens[0].value if tokens[0].kind is Kind.STRING else tokens[0].bound
 
