@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -219,6 +220,22 @@ def test_what_fails_is_not_kept(lane: Lane) -> None:
     with pytest.raises(sa.exc.DBAPIError):
         lane.do(autocommit, "SET work_mem TO '7MB'", "SELECT 1/0")
     assert [lane.do(in_autocommit), lane.do(simply)] == ["7MB", "7MB"]
+
+
+@pytest.mark.parametrize("text", ["SELECT 1/0", "SELECT nowhere"])
+def test_a_commit_that_is_a_rollback_keeps_nothing(lane: Lane, text: str) -> None:
+    """Some drivers hear of an error when they prepare the statement, some when it runs."""
+
+    def failing(engine: sa.Engine) -> None:
+        with engine.connect() as conn:
+            conn.execute(sa.text("SET work_mem TO '7MB'"))
+            with pytest.raises(sa.exc.DBAPIError):
+                conn.execute(sa.text(text))
+            with contextlib.suppress(sa.exc.DBAPIError):  # so pg8000 calls it
+                conn.commit()
+
+    lane.do(failing)
+    assert [lane.do(simply), lane.do(in_autocommit)] == ["4MB", "4MB"]
 
 
 def test_executemany(lane: Lane, pgbouncer: PgBouncer) -> None:

@@ -134,11 +134,16 @@ def _prepare_override(cls: Any) -> Any:
         if seat.own.lent:
             seat.own.end_blocks(seat)
         before = NOTHING if self.is_in_transaction() else seat.guard.in_force
-        return await bracketed(
-            self,
-            before,
-            lambda: seat.own.statements.prepare(self, seat, stmt_name, query, timeout, options),
-        )
+        statements = seat.own.statements
+        try:
+            return await bracketed(
+                self,
+                before,
+                lambda: statements.prepare(self, seat, stmt_name, query, timeout, options),
+            )
+        except PostgresError:
+            _note_failure(self, seat)
+            raise
 
     return prepare
 
