@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 
 from tests.servers import PgBouncer, Postgres
+from tests.settings_machine.engine_programs import engine_programs
+from tests.settings_machine.engines import DRIVERS, DirectEngine, PooledEngine
 from tests.settings_machine.judging import Judge
 from tests.settings_machine.kept import KEPT
 from tests.settings_machine.programs import Program, programs
 from tests.settings_machine.sides import CARRY, POOL, Direct, Pooled, Side, databases
 
-SLICE = 250
+SLICE, ENGINE_SLICE = 250, 40
 """Programs in the test run; `make settings-machine` plays tens of thousands."""
 
 SETTINGS: dict[str, Any] = {
@@ -48,6 +51,10 @@ def sides(postgres: Postgres, pgbouncer_with: Callable[..., PgBouncer]) -> Itera
             "bare": lambda: Pooled(postgres, pooler, None),
         }
 
+        for driver in DRIVERS:
+            makers[f"{driver} alone"] = partial(DirectEngine, postgres, driver)
+            makers[f"{driver} carrying"] = partial(PooledEngine, postgres, pooler, CARRY, driver)
+
         def side(name: str) -> Side:
             if name not in made:
                 made[name] = makers[name]()
@@ -69,6 +76,19 @@ def test_a_program_cannot_tell_the_pooler_from_its_own(program: Program, sides: 
 def test_a_guard_stands_aside_on_a_connection_of_its_own(program: Program, sides: SideOf) -> None:
     difference = Judge(sides("alone"), sides("guarded")).difference(program)
     assert difference is None, str(difference)
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_engines_notice_no_difference_either(driver: str, sides: SideOf) -> None:
+    judge = Judge(sides(f"{driver} alone"), sides(f"{driver} carrying"))
+
+    @settings(**SETTINGS, max_examples=ENGINE_SLICE, phases=[Phase.generate])
+    @given(program=engine_programs)
+    def play(program: Program) -> None:
+        difference = judge.difference(program)
+        assert difference is None, str(difference)
+
+    play()
 
 
 @pytest.mark.parametrize("program", KEPT, ids=range(len(KEPT)))

@@ -19,6 +19,8 @@ from hypothesis.errors import FlakyFailure
 
 from tests.servers import PgBouncer, Postgres
 
+from .engine_programs import engine_programs
+from .engines import DRIVERS, DirectEngine, PooledEngine
 from .judging import Difference, Judge
 from .programs import Program, programs
 from .sides import CARRY, POOL, Direct, Pooled, Side, databases
@@ -37,7 +39,8 @@ def main() -> int:
         seconds = time.monotonic() - begin
         print(
             f"{judge.programs} programs, {judge.steps} steps, seed {options.seed}, PostgreSQL"
-            f" {postgres.version[0]}, {options.other}, {options.guard}: {seconds:.0f} s,"
+            f" {postgres.version[0]}, {options.other}, {options.guard},"
+            f" {options.driver or 'psycopg alone'}: {seconds:.0f} s,"
             f" {len(found) or 'none'} differed, {judge.told} were told of one"
         )
     return int(bool(found))
@@ -49,6 +52,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--guard", choices=GUARDS, default="carry")
     parser.add_argument("--other", choices=("pgbouncer", "direct"), default="pgbouncer")
+    parser.add_argument("--driver", choices=DRIVERS, help="on an engine of SQLAlchemy's with it")
     parser.add_argument("--replay", type=Path, help="a file with a program, as printed")
     parser.add_argument("--without", help="leave out programs in whose text this is found (regex)")
     parser.add_argument("--keep", action="store_true", help="do not make it smaller")
@@ -58,7 +62,7 @@ def _options() -> argparse.Namespace:
 
 def _sides(stack: ExitStack, postgres: Postgres, options: argparse.Namespace) -> tuple[Side, Side]:
     stack.enter_context(databases(postgres))
-    alone = Direct(postgres)
+    alone = DirectEngine(postgres, options.driver) if options.driver else Direct(postgres)
     stack.callback(alone.close)
     other = _other(stack, postgres, options)
     stack.callback(other.close)
@@ -68,9 +72,13 @@ def _sides(stack: ExitStack, postgres: Postgres, options: argparse.Namespace) ->
 def _other(stack: ExitStack, postgres: Postgres, options: argparse.Namespace) -> Side:
     guard = GUARDS[options.guard]
     if options.other == "direct":
+        if options.driver:
+            raise SystemExit("--other direct is for psycopg alone: leave --driver out")
         return Direct(postgres, guard)
     pooler = stack.enter_context(PgBouncer(postgres, **POOL))
     stack.callback(pooler.stop)  # its server connections go before the databases
+    if options.driver:
+        return PooledEngine(postgres, pooler, guard, options.driver)
     return Pooled(postgres, pooler, guard)
 
 
@@ -89,7 +97,7 @@ def _search(judge: Judge, options: argparse.Namespace) -> list[Difference]:
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
     )
-    @given(programs)
+    @given(engine_programs if options.driver else programs)
     def play(program: Program) -> None:
         assume(not options.without or not re.search(options.without, repr(program)))
         difference = judge.difference(program)

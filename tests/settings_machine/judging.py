@@ -14,6 +14,9 @@ from .values import COMPUTED
 PSYCOPGS_OWN = "unexpected result status from query: SINGLE_TUPLE"
 """psycopg stumbles when executemany() follows a stream(); guarded it does not."""
 
+PG8000S_OWN = "InterfaceError', 'in failed transaction block"
+"""pg8000 raises this of a text that begins with COMMIT, all of which the server has carried out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -64,7 +67,7 @@ class Judge:
         if found is None:
             return None
         self._pooled.renew()
-        if lacks_rights(found):
+        if lacks_rights(found) or PG8000S_OWN in repr(alone):
             return None
         if found.told and not pooled[-2][1] and may_be_told(program):
             self.told += 1
@@ -87,8 +90,9 @@ def may_be_told(program: Program) -> bool:
     among others in one message there is none yet.
     """
     many = any(step[0] == "many" and "set_config" in step[1] for step in program.steps)
-    in_pipeline = ("enter", "pipeline") in program.steps
-    return many or (in_pipeline and any(COMPUTED in repr(step) for step in program.steps))
+    # An engine's "bound" statement: in autocommit most drivers can ask for nothing afterwards.
+    cannot_ask = any(step == ("enter", "pipeline") or step[0] == "bound" for step in program.steps)
+    return many or (cannot_ask and any(COMPUTED in repr(step) for step in program.steps))
 
 
 def lacks_rights(found: Difference) -> bool:

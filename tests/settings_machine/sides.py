@@ -67,17 +67,26 @@ def databases(postgres: Postgres) -> Iterator[None]:
 class Side:
     """A database, and how a program gets to it."""
 
-    def __init__(self, postgres: Postgres, database: str) -> None:
-        self._postgres, self._database = postgres, database
+    def __init__(
+        self,
+        server: Postgres | PgBouncer,
+        database: str,
+        postgres: Postgres,
+        guard: dict[str, Any] | None,
+    ) -> None:
+        self._server, self._database, self._guard = server, database, guard
+        self._installations: list[pgpoolsafe.Installation] = []
         self._admin = postgres.connect("postgres", database, autocommit=True)
         self._runner = Runner()
 
     def play(self, program: Program) -> list[Noticed]:
         """What the program noticed, and last what it has left in its table."""
+        return [*self._noticed(program), (("table",), self._clean())]
+
+    def _noticed(self, program: Program) -> list[Noticed]:
         player = Player(program, lambda: self._connect(program))
         code = player.play(self._after_step(program))
-        noticed = self._runner.run(code, is_async=program.is_async)
-        return [*noticed, (("table",), self._clean())]
+        return self._runner.run(code, is_async=program.is_async)
 
     def renew(self) -> None:
         """Nothing is left of what a program may have left behind."""
@@ -89,7 +98,7 @@ class Side:
         self._admin.close()
 
     def _dsn(self, program: Program) -> str:
-        return self._postgres.dsn(program.user, self._database, **_options(program))
+        return self._server.dsn(program.user, self._database, **_options(program))
 
     async def _connect(self, program: Program) -> Any:
         """The program's connection, made anew."""
@@ -117,8 +126,8 @@ class Direct(Side):
     """A server connection of one's own. `guard`: options of one, which is to stand aside."""
 
     def __init__(self, postgres: Postgres, guard: dict[str, Any] | None = None) -> None:
-        super().__init__(postgres, TWIN)
-        self._guard = {**guard, "pooler": "direct", "pool_mode": None} if guard else None
+        aside = {**guard, "pooler": "direct", "pool_mode": None} if guard else None
+        super().__init__(postgres, TWIN, postgres, aside)
 
     async def _connect(self, program: Program) -> Any:
         conn = await super()._connect(program)
@@ -134,12 +143,10 @@ class Pooled(Side):
     """
 
     def __init__(self, postgres: Postgres, pooler: PgBouncer, guard: dict[str, Any] | None) -> None:
-        super().__init__(postgres, POOLED)
+        super().__init__(pooler, POOLED, postgres, guard)
         self._pooler = pooler
-        self._guard = guard
         self._carries = guard is not None and guard["settings"] == "carry"
         self._bystanders: dict[str, Bystanders] = {}
-        self._installations: list[pgpoolsafe.Installation] = []
         pooler.renew()
 
     def play(self, program: Program) -> list[Noticed]:
@@ -161,9 +168,6 @@ class Pooled(Side):
     def close(self) -> None:
         self.renew()
         super().close()
-
-    def _dsn(self, program: Program) -> str:
-        return self._pooler.dsn(program.user, self._database, **_options(program))
 
     async def _connect(self, program: Program) -> Any:
         conn = await super()._connect(program)
