@@ -21,7 +21,8 @@ from .sql.manners import Manner, manner
 from .sql.putting import lasting_statement, quiet_statements
 
 
-@dataclass
+# Nobody compares or prints it, and to make the methods for that takes time at each import.
+@dataclass(eq=False, repr=False)
 class Carrying:
     """The settings of one client on their way with one text.
 

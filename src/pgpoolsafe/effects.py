@@ -7,8 +7,9 @@ effects stand. Nothing here knows a pooler, a driver or a rule.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class EffectKind(Enum):
@@ -45,8 +46,7 @@ class Scope(Enum):
     BOUND = "bound"
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(NamedTuple):
     """A placeholder: the 0-based position in a sequence, or the key in a mapping."""
 
     param: int | str
@@ -56,8 +56,7 @@ Part = str | Bound
 """One part of a key: text as PostgreSQL reads it, or the placeholder that holds it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(NamedTuple):
     """Replace `text[start:end]` of the whole text read by `replacement`."""
 
     start: int
@@ -116,8 +115,7 @@ class ControlVerb(Enum):
     ROLLBACK_PREPARED = "ROLLBACK PREPARED"
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(NamedTuple):
     """A transaction control statement; `name` is the savepoint; `chain` is AND CHAIN.
 
     `modes`: what a BEGIN says of its transaction ("isolation", "read", "deferrable").
@@ -129,8 +127,7 @@ class Control:
     modes: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """One statement of a text: `text[start:end]`, without the semicolon.
 
     `command` is its first keyword in upper case (`SET`, `SELECT`, …), `""` if none.
@@ -143,8 +140,7 @@ class Statement:
     control: Control | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What one text does. `plain`: no effect and no transaction control at all.
 
     `draws_sequence`: something in it may call nextval (INSERT, MERGE, COPY, nextval,
@@ -156,7 +152,7 @@ class Reading:
     statements: tuple[Statement, ...] = ()
     plain: bool = True
     draws_sequence: bool = False
-    allowed: frozenset[str] = field(default_factory=frozenset)
+    allowed: frozenset[str] = frozenset()
     bound: bool = False
 
 

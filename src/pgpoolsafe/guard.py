@@ -394,8 +394,7 @@ class Guard:
 
 
 def _with_settings(plan: Plan, carrying: Carrying) -> Plan:
-    return replace(
-        plan,
+    return plan._replace(
         before=carrying.before,
         after=carrying.after,
         ask=carrying.ask,

@@ -51,7 +51,7 @@ Page = Books[Finding | None]
 """Books whose memos are the finding that is due if the entry outlives the transaction."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)  # as Carrying
 class Trial:
     """One text on its way to the server.
 
@@ -172,7 +172,7 @@ class Trial:
             level = Level.IGNORE if self._is_allowed(rule) else self.policy.level(rule)
             # A plain text is read as one statement, without a look at its command.
             command = statement.command or first_word(self.text).upper()
-            self._due(self._finding(rule, None, replace(statement, command=command), level))
+            self._due(self._finding(rule, None, statement._replace(command=command), level))
 
     def _end(self, *, committed: bool, chain: bool = False) -> None:
         for finding in self.draft.outlive(committed=committed):
@@ -265,7 +265,7 @@ class Trial:
         if level is not Level.IGNORE:
             # A plain text is read as one statement, without a look at its command.
             command = statement.command or first_word(self.text).upper()
-            self._due(self._finding(rule, None, replace(statement, command=command), level))
+            self._due(self._finding(rule, None, statement._replace(command=command), level))
 
     def _is_touched(self, key: Key) -> bool:
         """Whether the session's own value was changed: a local one would only hide that."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .effects import Edit, Reading
 from .judge import Page
@@ -11,8 +11,7 @@ from .session.books import Key
 from .session.settings import Carried
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Send `text` instead of the user's, if it is not None; then report what came back.
 
     `reading` is that of the user's text, `draft` the books as they are if it succeeds.

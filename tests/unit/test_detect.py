@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -71,7 +71,7 @@ def greeting(
         local_port=LOCAL,
         dialled_port=DIALLED,
     )
-    return replace(made, **changes)
+    return made._replace(**changes)
 
 
 def answer(
@@ -228,7 +228,7 @@ def test_without_an_answer_nothing_is_called_safe_or_by_a_wrong_name(column: Col
 @pytest.mark.parametrize("column", MEASURED, ids=lambda column: column.name)
 def test_a_driver_that_cannot_close_statements_still_tells_a_proxy(column: Column) -> None:
     bare = column.answer._replace(prepared_name=None)
-    found = conclude(replace(column.greeting, can_close_prepared=False), bare)
+    found = conclude(column.greeting._replace(can_close_prepared=False), bare)
     # Only the renamed statement names a PgBouncer that does not announce itself.
     if column.product in ("direct", "odyssey", "pgagroal") or not column.needs_probe:
         assert found.product == column.product
@@ -341,7 +341,7 @@ def test_an_address_without_a_known_product_leaves_the_name_to_the_probe() -> No
     seen = greeting(924794975, endpoint=Endpoint("pooled.db.prisma.io", 5432))
     assert conclude(seen, answer(17, KEPT)).product == "unknown"
     assert conclude(seen, answer(17, "PGBOUNCER_4")).product == "pgbouncer"
-    assert conclude(replace(seen, parameters=ODYSSEY_PG15), answer(17)).product == "odyssey"
+    assert conclude(seen._replace(parameters=ODYSSEY_PG15), answer(17)).product == "odyssey"
 
 
 # Names given to prepared statements

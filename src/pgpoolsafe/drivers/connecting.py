@@ -14,8 +14,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..effects import ENCODING
 from ..poolers.startup import refusal_in, settings_in, without
@@ -25,8 +24,7 @@ logger = logging.getLogger("pgpoolsafe")
 Arguments = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(NamedTuple):
     """How a driver is asked for settings: in which of the arguments that it connects with.
 
     `asked`: the settings in them, by name in lower case; `fewer`: the arguments without some;

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..effects import Edit
 from ..sql.edits import original_offset
@@ -24,8 +24,7 @@ _DISPLAY_SIZE = 60
 _MIN_RIGHT_CUT = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """How the user's `text` was sent: with these edits, and behind `before` characters."""
 
     text: str
@@ -38,8 +37,7 @@ class Sent:
         return Place(self.text, min(own, len(self.text) + 1), is_behind=own > len(self.text))
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A place in the user's text, from 1; `is_behind`: the server met it in what follows it."""
 
     text: str

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import secrets
 import socket
 from collections import deque
 from collections.abc import Callable, Generator, MutableMapping
@@ -164,7 +163,7 @@ def examine(conn: Any, poolers: Poolers) -> Gen:
 
 def _asked(conn: Any, greeting: Greeting, poolers: Poolers) -> Gen:
     """Generator: what the probe says; noted only if there was an answer."""
-    probe = new_probe(secrets.token_hex(8), with_prepare=greeting.can_close_prepared)
+    probe = new_probe(os.urandom(8).hex(), with_prepare=greeting.can_close_prepared)
     try:
         answer = yield from _ask(conn.pgconn, probe)
     except (Error, ValueError) as error:
@@ -252,8 +251,7 @@ def _report_named_prepares(conn: Any, guard: Any, pooler: Pooler) -> None:
 
 def greet(conn: Any) -> Greeting:
     """What the connection shows without a word to the server."""
-    return replace(
-        glance(conn),
+    return glance(conn)._replace(
         requested_application_name=option_of(conn.pgconn, b"application_name"),
         local_port=_local_port(conn.pgconn),
     )

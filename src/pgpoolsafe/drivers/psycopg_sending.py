@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import psycopg
@@ -187,7 +186,7 @@ def _with_begin(conn: Any, guard: Guard, plan: Plan) -> Plan:
     text = conn._get_tx_start_command().decode()
     begin = guard.plan(text, guard.read(text), in_block=False)
     plan.draft.number = begin.draft.number
-    return replace(plan, begin=begin.text or text, before=begin.after)
+    return plan._replace(begin=begin.text or text, before=begin.after)
 
 
 def _showing_own_text(gen: Gen, text: str, plan: Plan) -> Gen:

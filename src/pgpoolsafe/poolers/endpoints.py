@@ -8,15 +8,13 @@ SQL's port 6432) is left to the other ways of detection.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
 from .answers import PoolMode
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Where a client connects: host name (or socket folder), port, user, database."""
 
     host: str
@@ -64,8 +62,7 @@ class EndpointRow(NamedTuple):
         """
         if self.hint or self.product == "direct" or self.mode is PoolMode.SESSION:
             return None
-        return replace(
-            endpoint,
+        return endpoint._replace(
             host=re.sub(self.host_without or "$", "", _host(endpoint)),
             user=re.sub(self.user_without or "$", "", endpoint.user),
             port=self.to_port or endpoint.port,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from .endpoints import Endpoint
@@ -39,8 +38,7 @@ PID_MAX = 4194304
 """The highest process id Linux gives; PgBouncer and Odyssey announce random 31 bits."""
 
 
-@dataclass(frozen=True, slots=True)
-class Greeting:
+class Greeting(NamedTuple):
     """What a new connection knows without a round trip.
 
     `backend_pid`: from the backend key data, 0 if none came. `parameters`: those of

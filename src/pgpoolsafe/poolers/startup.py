@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
+from typing import NamedTuple
 
 from ..effects import ENCODING
 from .answers import Pooler
@@ -63,8 +64,7 @@ _ODYSSEY = _FIVE | {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class StartupRow:
+class StartupRow(NamedTuple):
     """What one product does, from version `since` up to but not including `before`.
 
     `since` None: the row for a version nobody has stated. `applied`: settings (lower case)
@@ -204,8 +204,7 @@ def without(options: str, names: Collection[str]) -> str:
     return " ".join(part.text for part in _parts(options) if part.name not in names)
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """One setting of the options as it is written, or (`name` None) a word of another kind."""
 
     text: str
@@ -231,8 +230,7 @@ def _parts(options: str) -> Iterator[_Part]:
 # what a pooler says when it refuses
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A connection that was refused for a startup parameter.
 
     `product` is who says such a thing, and `words` what it said; `name` the parameter, None

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..effects import Effect, EffectKind, Part, Verb
@@ -220,8 +219,7 @@ DRAWING = frozenset({"nextval", "setval"})
 """They only make a later currval of the same transaction sound."""
 
 
-@dataclass(frozen=True, slots=True)
-class Callables:
+class Callables(NamedTuple):
     """The functions that a text is read for.
 
     `names`: the words of which a text must hold one to call any of them; `drawing`: the

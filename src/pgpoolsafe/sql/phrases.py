@@ -26,7 +26,8 @@ _NAMES = frozenset({Kind.WORD, Kind.QUOTED, Kind.PARAM, Kind.OTHER})
 _NOTHING = Token(Kind.SYMBOL, "", 0, 0)
 
 
-@dataclass(slots=True)
+# Nobody compares or prints it, and to make the methods for that takes time at each import.
+@dataclass(eq=False, repr=False, slots=True)
 class Source:
     """The tokens of one text; `closing` and `opening` pair parentheses and brackets.
 

@@ -7,8 +7,8 @@ statement itself changes or moves to another function.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import ConfigurationError
 from ..rules.catalog import RULES
@@ -23,8 +23,7 @@ _HEADER = """\
 _PACKAGES = ("site-packages", "dist-packages")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Entry:
+class Entry(NamedTuple):
     """A known finding: the rule, where it is, and the statement without its values."""
 
     rule: str
@@ -35,7 +34,7 @@ class Entry:
     @property
     def line(self) -> str:
         """As it stands in the file."""
-        return "\t".join(astuple(self))
+        return "\t".join(self)
 
 
 def entry_of(finding: Finding, root: Path) -> Entry:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..rules.findings import Finding
 from .baseline import Entry, entry_of
@@ -27,8 +27,7 @@ class Verdict(Enum):
     """It would fail the test, which is marked as one that fails."""
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
+class Occasion(NamedTuple):
     """When a finding came. `test`: its id, empty outside of all tests; `phase`: "setup",
     "call", "teardown", "collection" or "session"; `fixture`: the one being set up, if any.
     """
@@ -55,7 +54,9 @@ class Record:
 
     def plain(self) -> dict[str, Any]:
         """As dictionaries, strings and numbers."""
-        return {**asdict(self), "verdict": self.verdict.value}
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        parts = {"entry": self.entry._asdict(), "occasion": self.occasion._asdict()}
+        return {**values, **parts, "verdict": self.verdict.value}
 
     def as_expected(self) -> Record:
         """The same, in a test that is marked as one that fails, and did."""
@@ -93,7 +94,7 @@ class Journal:
     def note(self, finding: Finding, entry: Entry, verdict: Verdict, occasion: Occasion) -> None:
         """A finding has come."""
         line = finding.location.line if finding.location else 0
-        key = (*astuple(entry), line, verdict, occasion)
+        key = (*entry, line, verdict, occasion)
         with self._lock:
             known = self._records.get(key)
             self._records[key] = (

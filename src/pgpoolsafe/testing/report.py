@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,7 @@ class Outcome:
             "mode": self.mode,
             "pooler": self.pooler,
             "findings": [_plain(group) for group in groups(self.records)],
-            "stale": [asdict(entry) for entry in self.stale],
+            "stale": [entry._asdict() for entry in self.stale],
         }
 
     def write_report(self, path: Path) -> None:

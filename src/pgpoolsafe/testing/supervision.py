@@ -180,7 +180,7 @@ class Supervision:
             return ignored(finding)
         entry = self.journal.entry(finding)
         verdict = self._verdict(finding, is_known=entry in self.known)
-        occasion = replace(self.occasion, fixture=self.fixture)
+        occasion = self.occasion._replace(fixture=self.fixture)
         self.journal.note(finding, entry, verdict, occasion)
         if verdict is Verdict.FAILS:
             with self._lock:
