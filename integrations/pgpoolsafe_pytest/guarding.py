@@ -21,13 +21,11 @@ from .ending import PytestEnding
 from .marks import allowed_by
 from .traces import end_at_users_line
 
-ALLOWED = pytest.StashKey[tuple[frozenset[str], str]]()
-UNTOLD = pytest.StashKey[list[str]]()
-
 ATTRIBUTE = "pgpoolsafe"
 """Of a report: the records of its phase. xdist carries what a report has in attributes."""
 
 _AS_IT_IS = nullcontext()
+_BETWEEN = Occasion()
 
 Phase = Generator[None, object, object]
 
@@ -96,6 +94,8 @@ class GuardedRun:
     def __init__(self, supervision: Supervision, ending: PytestEnding) -> None:
         self._supervision = supervision
         self._ending = ending
+        self._allowed: frozenset[str] = frozenset()  # of the test at hand
+        self._untold: list[str] = []  # of its phase, which has failed already
 
     # The phases.
 
@@ -106,7 +106,7 @@ class GuardedRun:
         try:
             return (yield)
         finally:
-            self._supervision.begin(Occasion())
+            self._supervision.begin(_BETWEEN)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self) -> Phase:
@@ -114,20 +114,20 @@ class GuardedRun:
         try:
             return (yield)
         finally:
-            self._supervision.begin(Occasion())
+            self._supervision.begin(_BETWEEN)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Phase:
         """Fixtures, among them those of a session, in the test that wanted them first."""
         self._supervision.end()  # what came between tests fails the run, not this test
-        item.stash[ALLOWED] = allowed_by(item)
+        self._allowed, wrong = allowed_by(item)
         self._begin(item, "setup")
         try:
             result = yield
         except BaseException as error:
-            self._failed(item, error)
+            self._failed(error)
             raise
-        untold, wrong = self._supervision.end(), item.stash[ALLOWED][1]
+        untold = self._supervision.end()
         _fail([wrong, *untold] if wrong else untold)
         return result
 
@@ -139,7 +139,7 @@ class GuardedRun:
             with self._watching_case(item):
                 result = yield
         except BaseException as error:
-            self._failed(item, error)
+            self._failed(error)
             raise
         _fail(self._supervision.end())
         return result
@@ -159,7 +159,7 @@ class GuardedRun:
         errors = [*(kept.value for kept in _kept(item)), *expected_failure(case)]
         untold = self._supervision.end(*errors)
         if errors:
-            item.stash[UNTOLD] = untold
+            self._untold = untold
         else:
             _fail(untold)
 
@@ -170,20 +170,20 @@ class GuardedRun:
         try:
             result = yield
         except BaseException as error:
-            self._failed(item, error)
+            self._failed(error)
             raise
         _fail(self._supervision.end())
         return result
 
     def _begin(self, item: pytest.Item, phase: str) -> None:
-        self._supervision.begin(Occasion(item.nodeid, phase), item.stash[ALLOWED][0])
+        self._supervision.begin(Occasion(item.nodeid, phase), self._allowed)
 
-    def _failed(self, item: pytest.Item, error: BaseException) -> None:
+    def _failed(self, error: BaseException) -> None:
         """The phase is over, with an error: what it does not say stands beside it."""
         untold = self._supervision.end(error)
         if untold and isinstance(error, pytest.skip.Exception):
             _fail(untold)
-        item.stash[UNTOLD] = untold
+        self._untold = untold
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Phase:
@@ -202,21 +202,19 @@ class GuardedRun:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """The report takes along what was found in its phase."""
-        kept = _kept(item)
-        if (call.excinfo or kept) and not item.config.getoption("fulltrace"):
-            for error in (call.excinfo, *kept):
-                if error is not None:
-                    end_at_users_line(error.value)
+        errors = [*_kept(item), call.excinfo] if call.excinfo else _kept(item)
+        if errors and not item.config.getoption("fulltrace"):
+            for error in errors:
+                end_at_users_line(error.value)
         report = yield
         records = self._supervision.journal.take()
-        if report.skipped and hasattr(report, "wasxfail"):
-            records = [record.as_expected() for record in records]
         if records:
-            setattr(report, ATTRIBUTE, [record.plain() for record in records])
-        if UNTOLD in item.stash:
-            untold = item.stash[UNTOLD]
-            del item.stash[UNTOLD]
-            if untold and report.failed:
+            is_expected = report.skipped and hasattr(report, "wasxfail")
+            found = [one.as_expected() for one in records] if is_expected else records
+            setattr(report, ATTRIBUTE, [one.plain() for one in found])
+        if self._untold:
+            untold, self._untold = self._untold, []
+            if report.failed:
                 report.sections.append(("pgpoolsafe", "\n\n".join(untold)))
         return report
 

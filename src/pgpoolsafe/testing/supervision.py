@@ -127,7 +127,7 @@ class Supervision:
             found = [*unsettled(), *surviving()]
             self._open = {id(one): one for one in found} if found else {}
         elif self.occasion.phase == "call":
-            self.look()
+            self._look()
         if self._unsettled:
             texts += self._unsettled
             self._unsettled = []
@@ -145,6 +145,9 @@ class Supervision:
         transactions would have left. `end()` tells of it.
         """
         ask_sessions()
+        self._look()
+
+    def _look(self) -> None:
         lasting = surviving()
         found = [*unsettled(), *lasting]
         if not found:
