@@ -12,7 +12,6 @@ from psycopg import Error
 from psycopg.pq import DiagnosticField
 
 from ..effects import Edit
-from .positions import Sent
 
 
 class _Repositioned:
@@ -43,6 +42,8 @@ def reposition(error: Error, text: str, edits: Iterable[Edit], before: int = 0) 
     result = error.pgresult
     if position is None or result is None:
         return
+    from .positions import Sent  # few programs meet such an error
+
     place = Sent(text, tuple(edits), before).place(int(position))
     message = str(error.args[0]) if error.args else ""
     primary = place.worded(error.diag.message_primary or "")

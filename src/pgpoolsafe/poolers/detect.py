@@ -164,10 +164,10 @@ class _Clue(NamedTuple):
 
 
 _REWRITTEN = (
-    (re.compile(r"PGBOUNCER_\d+"), "pgbouncer"),
-    (re.compile(r"odyssey_pstmt_[0-9a-f]+"), "odyssey"),
-    (re.compile(r"DOORMAN_\d+"), "pg_doorman"),
-    (re.compile(r"__pgdog_\d+"), "pgdog"),
+    (r"PGBOUNCER_\d+", "pgbouncer"),
+    (r"odyssey_pstmt_[0-9a-f]+", "odyssey"),
+    (r"DOORMAN_\d+", "pg_doorman"),
+    (r"__pgdog_\d+", "pgdog"),
 )
 
 
@@ -177,7 +177,7 @@ def is_poolers_name(name: str) -> bool:
 
 
 def _renamer(name: str) -> str | None:
-    return next((product for shape, product in _REWRITTEN if shape.fullmatch(name)), None)
+    return next((product for shape, product in _REWRITTEN if re.fullmatch(shape, name)), None)
 
 
 def _name_clue(greeting: Greeting, answer: ProbeAnswer | None) -> _Clue | None:

@@ -97,11 +97,11 @@ class ProbeAnswer(NamedTuple):
     @property
     def renamed(self) -> bool:
         """Whether the server shows the statement under a name that the probe did not give."""
-        return self.prepared_name is not None and not _NAME_KEPT.fullmatch(self.prepared_name)
+        return self.prepared_name is not None and not re.fullmatch(_NAME_KEPT, self.prepared_name)
 
 
 _NAME = "pgpoolsafe_"
-_NAME_KEPT = re.compile(rf"{_NAME}[0-9a-z]+")
+_NAME_KEPT = rf"{_NAME}[0-9a-z]+"
 _QUESTION = (
     "select pg_catalog.pg_backend_pid(), pg_catalog.inet_client_port(),"
     " pg_catalog.inet_server_port(), {name}"

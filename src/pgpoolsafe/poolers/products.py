@@ -339,9 +339,9 @@ def _is_measured(product: str, row: Row) -> bool:
     return product == "unknown" or row.measured
 
 
-_OVERRIDE = re.compile(
-    r"(?P<name>[a-z][\w .-]*?) \s* (?: (?: >= | ==? | \s ) \s* v?(?P<version>\d+(?:\.\d+)*) )?",
-    re.VERBOSE | re.IGNORECASE,
+# Not compiled here: few programs come to it, and all of them import this.
+_OVERRIDE = (
+    r"(?P<name>[a-z][\w .-]*?) \s* (?: (?: >= | ==? | \s ) \s* v?(?P<version>\d+(?:\.\d+)*) )?"
 )
 _OPTION = "as the option says"
 
@@ -355,7 +355,7 @@ def named(text: str, pool_mode: str | None = None) -> Pooler:
     Raises ConfigurationError, which lists the known words.
     """
     words, pool_mode = _with_mode(text.strip(), pool_mode)
-    found = _OVERRIDE.fullmatch(words)
+    found = re.fullmatch(_OVERRIDE, words, re.VERBOSE | re.IGNORECASE)
     product = _product(found["name"]) if found else None
     if found is None or product is None:
         raise ConfigurationError(_unknown_product(text))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
+from typing import NamedTuple
 
 ROLE = "role"
 AUTHORIZATION = "session_authorization"
@@ -53,13 +54,12 @@ Step = tuple[str, str | None]
 """A setting and its value; None: that of the login."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One setting: its value, who had set it, and when (for which of two came later)."""
 
     value: str
-    under: Identity = LOGIN
-    serial: int = field(default_factory=lambda: next(_serials))
+    under: Identity
+    serial: int
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Carried:
         if name == AUTHORIZATION:
             return self._as((value, None))
         values = {key: entry for key, entry in self.values.items() if key != name}
-        values[name] = Entry(value, self.identity)
+        values[name] = Entry(value, self.identity, next(_serials))
         return replace(self, values=values)
 
     def drop(self, name: str) -> Carried:
@@ -120,7 +120,7 @@ class Carried:
             own = values.get(name)
             if own is None or own.serial < entry.serial:
                 values.pop(name, None)
-                values[name] = replace(entry, under=self.identity)
+                values[name] = entry._replace(under=self.identity)
         identity, serial = self.identity, self.identity_serial
         if frame.identity != LOGIN and frame.identity_serial > serial:
             identity, serial = frame.identity, frame.identity_serial

@@ -16,7 +16,7 @@ _UNDONE_BY = {
 """What takes back the session state of which there is one in a session (its key)."""
 
 _UNLOCK_ALL = "SELECT pg_catalog.pg_advisory_unlock_all()"
-_INTEGER = re.compile(r"-?[0-9]+")
+_INTEGER = r"-?[0-9]+"
 
 
 def releases(books: Books[Any]) -> list[str]:
@@ -44,6 +44,6 @@ def _release(key: Key) -> list[str]:
 
 def _unlock(key: tuple[str, ...], shared: str) -> str:
     """The very lock; where its key is an expression, all there are on the connection."""
-    if key and all(_INTEGER.fullmatch(part) for part in key):
+    if key and all(re.fullmatch(_INTEGER, part) for part in key):
         return f"SELECT pg_catalog.pg_advisory_unlock{shared}({', '.join(key)})"
     return _UNLOCK_ALL

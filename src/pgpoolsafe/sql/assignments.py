@@ -190,13 +190,14 @@ def _characteristics(words: Words, form: Form) -> tuple[Effect, ...]:
 
 _LEVEL = "serializable|repeatable read|read (un)?committed"
 _MODE = rf"(isolation level ({_LEVEL})|read (only|write)|(not )?deferrable)"
-_ARE_MODES = re.compile(rf"{_MODE}( (, )?{_MODE})*")
+# Not compiled here: few programs come to it, and all of them import this.
+_ARE_MODES = rf"{_MODE}( (, )?{_MODE})*"
 
 
 def _are_modes(phrase: Phrase) -> bool:
     """Whether the server takes it for a list of modes."""
     codes = " ".join(token.code or "?" for token in phrase.tokens)
-    return _ARE_MODES.fullmatch(codes) is not None
+    return re.fullmatch(_ARE_MODES, codes) is not None
 
 
 def transaction_modes(words: Words) -> dict[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .lexer import Kind
 from .phrases import Phrase, Source
@@ -29,8 +29,7 @@ QUERY = frozenset({"select", "values", "table", "with", "insert", "update", "del
 """What a query can begin with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A call `path(positional…, name => …)`."""
 
     path: tuple[str, ...]
@@ -43,7 +42,7 @@ class Call:
         return self.path[-1]
 
     @property
-    def count(self) -> int:
+    def arity(self) -> int:
         """How many arguments there are."""
         return len(self.positional) + len(self.named)
 

@@ -11,7 +11,8 @@ import re
 
 _COMMANDS = frozenset({"INSERT", "MERGE", "COPY", "CALL", "DO", "EXECUTE"})
 _WORDS = ("insert", "merge", "nextval", "setval", "default", "identity", "serial")
-_TARGET = re.compile(r'insert\s+into\s+(?:[\w"]+\s*\.\s*)?"?(\w+)', re.IGNORECASE)
+# Not compiled here: few programs come to it, and all of them import this.
+_TARGET = r'insert\s+into\s+(?:[\w"]+\s*\.\s*)?"?(\w+)'
 
 
 def may_draw(text: str, command: str) -> bool:
@@ -32,6 +33,6 @@ def draws_for_itself(text: str, function: str, sequence: str | None) -> bool:
     returning = low.rfind("returning")
     if returning >= 0 and low.find(function, returning) >= 0:
         return True
-    target = _TARGET.search(text)
+    target = re.search(_TARGET, text, re.IGNORECASE)
     name = (sequence or "").rpartition(".")[2].strip('"')
     return target is not None and name.startswith(f"{target[1]}_")

@@ -26,7 +26,8 @@ _CLOSED_TYPES_WORDS = """
     regclass regproc regprocedure regtype regrole regnamespace oid int integer bigint smallint
 """
 _CLOSED_TYPES = frozenset(_CLOSED_TYPES_WORDS.split())
-_SPECIFIER = re.compile(r"%(?:(\d{1,3})\$)?-?(?:\d*|\*)([sIL%])")
+# Not compiled here: few programs come to it, and all of them import this.
+_SPECIFIER = r"%(?:(\d{1,3})\$)?-?(?:\d*|\*)([sIL%])"
 _QUOTE = {"I": '"', "L": "'"}
 
 
@@ -97,7 +98,7 @@ def _formatted(arguments: list[Phrase]) -> Iterator[str]:
         yield OPEN_GAP
         return
     number = pos = 0
-    for found in _SPECIFIER.finditer(template):
+    for found in re.finditer(_SPECIFIER, template):
         yield template[pos : found.start()]
         pos = found.end()
         if found[2] == "%":

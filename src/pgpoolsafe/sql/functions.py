@@ -107,7 +107,7 @@ def _connection(takes: int) -> Callable[[Call], Key]:
     `takes`: how many arguments there are when it is given.
     """
     first = _name(0)
-    return lambda call: first(call) if call.count >= takes else ("unnamed",)
+    return lambda call: first(call) if call.arity >= takes else ("unnamed",)
 
 
 def _cursor(others: int) -> Callable[[Call], Key]:
@@ -127,7 +127,7 @@ def _cursor(others: int) -> Callable[[Call], Key]:
 
 
 def _has_arguments(call: Call) -> bool:
-    return call.count > 0
+    return call.arity > 0
 
 
 def _may_be_true(position: int, name: str, *, default: bool) -> Callable[[Call], bool]:

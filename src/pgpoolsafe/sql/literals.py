@@ -14,10 +14,8 @@ NAME_BYTES = 63
 # PostgreSQL folds A-Z only, whatever the locale, in every multi-byte encoding.
 _FOLD = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
-_ESCAPE = re.compile(
-    r"(?:\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.)))|''",
-    re.DOTALL,
-)
+# Not compiled here: few programs come to it, and all of them import this.
+_ESCAPE = r"(?:\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.)))|''"
 _CONTROL = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
@@ -40,7 +38,7 @@ def cut(name: str) -> str:
 
 def decode_escapes(body: str) -> str:
     """The inside of E'…', where a quote is written \\' or doubled."""
-    return _pair(_ESCAPE.sub(_escaped, body))
+    return _pair(re.sub(_ESCAPE, _escaped, body, flags=re.DOTALL))
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -81,7 +81,7 @@ class Directory:
         return self.stored.routines[index].schema
 
     def _is_built_in(self, name: str, call: Call) -> bool:
-        return call.count in self.stored.built_in.get(name, ())
+        return call.arity in self.stored.built_in.get(name, ())
 
     def _in_path(
         self, fitting: list[int], path: Sequence[str], *, is_built_in: bool

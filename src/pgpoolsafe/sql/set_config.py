@@ -22,7 +22,7 @@ def read_set_config(call: Call) -> tuple[Effect, ...]:
         call.argument(position, argument)
         for position, argument in enumerate(("setting_name", "new_value", "is_local"))
     )
-    if call.count != 3 or not name or not value or not is_local:
+    if call.arity != 3 or not name or not value or not is_local:
         return ()
     resets = is_null(value) or (text_of(name) == "role" and text_of(value) == "none")
     scope, edits, param = _reach(is_local)

@@ -45,9 +45,11 @@ _KEYWORDS = frozenset(
     """.split()
 )
 
-_SAFE_NAME = re.compile(r"[a-z_][a-z0-9_]*")
-_INTEGER = re.compile(r"[0-9]+")
-_FLOAT = re.compile(r"(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# Not compiled here: few programs come to them, and all of them import this.
+_SAFE_NAME = r"[a-z_][a-z0-9_]*"
+_INTEGER = r"[0-9]+"
+_FLOAT = r"(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_LISTED = r'\s*(?:"((?:[^"]|"")*)"|([^\s",]+))\s*(,)?'
 _LARGEST_INTEGER = 2**31 - 1
 _LONGEST_NAME = 63  # bytes; what is longer the server cuts (NAMEDATALEN)
 
@@ -96,7 +98,7 @@ def runs_once(phrase: Phrase) -> bool:
 
 def quoted_name(name: str) -> str:
     """A name as quote_identifier() of the server writes it."""
-    if _SAFE_NAME.fullmatch(name) and name not in _KEYWORDS:
+    if re.fullmatch(_SAFE_NAME, name) and name not in _KEYWORDS:
         return name
     doubled = name.replace('"', '""')
     return f'"{doubled}"'
@@ -107,10 +109,11 @@ def listed_names(value: str) -> list[str] | None:
 
     As SplitIdentifierString (varlena.c) reads it: what is not quoted is folded.
     """
+    listed = re.compile(_LISTED)
     names: list[str] = []
     at = 0
     while True:
-        found = _LISTED.match(value, at)
+        found = listed.match(value, at)
         if found is None:
             return None
         quoted, plain, comma = found.groups()
@@ -118,9 +121,6 @@ def listed_names(value: str) -> list[str] | None:
         at = found.end()
         if not comma:
             return names if at == len(value) else None
-
-
-_LISTED = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^\s",]+))\s*(,)?')
 
 
 def _constant(tokens: list[Token], *, quotes: bool) -> str | None:
@@ -143,6 +143,6 @@ def _constant(tokens: list[Token], *, quotes: bool) -> str | None:
 
 def _number(digits: str, *, negative: bool) -> str | None:
     sign = "-" if negative else ""
-    if _INTEGER.fullmatch(digits) and int(digits) <= _LARGEST_INTEGER:
+    if re.fullmatch(_INTEGER, digits) and int(digits) <= _LARGEST_INTEGER:
         return str(-int(digits) if negative else int(digits))
-    return f"{sign}{digits}" if _FLOAT.fullmatch(digits) else None
+    return f"{sign}{digits}" if re.fullmatch(_FLOAT, digits) else None

@@ -13,7 +13,7 @@ from ..effects import Effect, EffectKind, Part, Scope, Verb
 from .lexer import Kind
 from .phrases import UNKNOWN, Phrase, Words
 
-_TEMP_SCHEMA = re.compile(r"pg_temp(_\d+)?")
+_TEMP_SCHEMA = r"pg_temp(_\d+)?"
 _TEMP = ("temp", "temporary")
 
 _SIMPLE_KINDS = """
@@ -119,7 +119,7 @@ def _path(kind: tuple[str, ...], words: Words) -> tuple[Part, ...]:
 def is_temporary(path: tuple[Part, ...]) -> bool:
     """Whether a qualified name is one in the session's temporary schema."""
     schema = path[-2] if len(path) > 1 else ""
-    return isinstance(schema, str) and _TEMP_SCHEMA.fullmatch(schema) is not None
+    return isinstance(schema, str) and re.fullmatch(_TEMP_SCHEMA, schema) is not None
 
 
 def _made(path: tuple[Part, ...], scope: Scope) -> Effect:
