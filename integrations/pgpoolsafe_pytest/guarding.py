@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from pgpoolsafe.errors import ConfigurationError
-from pgpoolsafe.testing.cases import expected_failure, looking_before_teardown
 from pgpoolsafe.testing.journal import Occasion, Record
 from pgpoolsafe.testing.options import Options
 from pgpoolsafe.testing.supervision import Supervision
@@ -149,12 +148,16 @@ class GuardedRun:
         case = getattr(item, "instance", None)
         if not isinstance(case, unittest.TestCase):
             return _AS_IT_IS
+        from pgpoolsafe.testing.cases import looking_before_teardown
+
         # The last of the cleanups, and still before Django rolls the test back.
         case.addCleanup(self._end_of_case, item)
         return looking_before_teardown(case, self._supervision)
 
     def _end_of_case(self, item: pytest.Item) -> None:
         """The end of its call; what a TestCase raises is kept by pytest."""
+        from pgpoolsafe.testing.cases import expected_failure
+
         case = getattr(item, "instance", None)
         errors = [*(kept.value for kept in _kept(item)), *expected_failure(case)]
         untold = self._supervision.end(*errors)

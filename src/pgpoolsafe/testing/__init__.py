@@ -5,14 +5,14 @@ With pytest, `--pgpoolsafe=strict` does the most of it; see docs/testing.md.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .capture import assert_safe, capture_findings
-from .cases import StrictTests, strict_tests
-from .programs import ServerMissing
-
 if TYPE_CHECKING:
-    from .pgbouncer import PgBouncer as PgBouncer
+    from .capture import assert_safe, capture_findings
+    from .cases import StrictTests, strict_tests
+    from .pgbouncer import PgBouncer
+    from .programs import ServerMissing
 
 __all__ = [
     "PgBouncer",
@@ -23,11 +23,23 @@ __all__ = [
     "strict_tests",
 ]
 
+# The plugin needs none of these at the start of a run, and `PgBouncer` needs psycopg.
+_LATER = {
+    "PgBouncer": "pgbouncer",
+    "ServerMissing": "programs",
+    "StrictTests": "cases",
+    "assert_safe": "capture",
+    "capture_findings": "capture",
+    "strict_tests": "cases",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """`PgBouncer` needs psycopg, which the rest does not."""
-    if name == "PgBouncer":
-        from .pgbouncer import PgBouncer
+    """Import what is asked for when it is asked for."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LATER[name]}", __name__), name)
 
-        return PgBouncer
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
