@@ -28,6 +28,7 @@ from . import psycopg_late as late
 from . import psycopg_light as light
 from . import psycopg_sending as sending
 from .copying import reduce_override
+from .psycopg_making import is_quick, quick_cursor, quick_cursors
 from .psycopg_pipeline import end_streaming
 from .psycopg_seat import ATTRIBUTE, RETIRED
 
@@ -99,6 +100,8 @@ def guarded_cursor(cls: type) -> type:
     found = _cursor_classes.get(cls)
     if found is None:
         found = _cursor_classes[cls] = _subclass(cls, _cursor_overrides(cls))
+        if is_quick(cls):
+            quick_cursors[cls] = found
     return found
 
 
@@ -148,7 +151,7 @@ def _connection_overrides(cls: Any) -> dict[str, Any]:
     closing = late.closing_async if issubclass(cls, psycopg.AsyncConnection) else late.closing
     overrides["close"] = closing(cls.close)
     if cls.cursor in (psycopg.Connection.cursor, psycopg.AsyncConnection.cursor):
-        overrides["cursor"] = _cursor_override(cls.cursor)
+        overrides["cursor"] = _cursor_override(cls)
     return overrides
 
 
@@ -181,20 +184,21 @@ def _threshold_override(threshold: Any) -> property:
     return property(threshold.fget, set_threshold, doc=threshold.__doc__)
 
 
-def _cursor_override(make: Any) -> Any:
+def _cursor_override(cls: Any) -> Any:
+    make = cls.cursor
+    # Not where the connection's adapters are the user's own affair.
+    quick_ones = quick_cursors if cls.adapters is BaseConnection.adapters else {}
+
     @wraps(make)
     def cursor(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             seat = self._pgpoolsafe
         except AttributeError:  # the guard was taken off meanwhile
             return make(self, *args, **kwargs)
+        if not args and not kwargs and (quick := quick_ones.get(self.cursor_factory)):
+            return quick_cursor(self, seat, quick)
         seat.maker = get_ident()
         try:
-            if not args and not kwargs and (guarded := _cursor_classes.get(self.cursor_factory)):
-                # As psycopg does it, but of the guarded class from the start: an object that
-                # changes its class keeps Python's specialised look-ups from working.
-                self._check_connection_ok()
-                return guarded(self, row_factory=self.row_factory)
             made = make(self, *args, **kwargs)
         finally:
             seat.maker = None

@@ -27,18 +27,18 @@ def passes(conn: Any, seat: Any, command: Any) -> bool:
     """Whether a command of psycopg's needs no look: the BEGIN and COMMIT of most programs."""
     is_bytes = type(command) is bytes
     if is_bytes and seat.passes_begin:
-        if command in _ENDS:
-            return light.ends(conn, seat)
-        if not command.startswith(b"BEGIN"):
-            return False
-        seat.guard.books.in_block = True
-        return True
+        books = seat.guard.books
+        # Most are just that, and it is quicker to compare than to look into it.
+        if command == b"BEGIN" or command.startswith(b"BEGIN"):
+            books.in_block = True
+            return True
+        return command in _ENDS and light.ends(conn, books)
     is_end = is_bytes and command in _ENDS
     if not seat.guard.attends:
         if is_end:
             seat.guard.books.in_block = False
         return True
-    return is_end and seat.met and seat.watch is None and light.ends(conn, seat)
+    return is_end and seat.met and seat.watch is None and light.ends(conn, seat.guard.books)
 
 
 def command(

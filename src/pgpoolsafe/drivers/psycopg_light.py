@@ -10,7 +10,7 @@ from collections.abc import Generator
 from typing import Any
 
 from ..effects import Control, ControlVerb, Reading
-from ..guard import Guard
+from ..guard import Guard, Page
 from . import psycopg_pipeline as pipeline
 from .psycopg_outcome import IDLE, is_in_block
 
@@ -68,10 +68,9 @@ def moved(conn: Any, seat: Any, control: Control, gen: Gen) -> Gen:
     return result
 
 
-def ends(conn: Any, seat: Any) -> bool:
+def ends(conn: Any, books: Page) -> bool:
     """Whether the end of the transaction leaves nothing behind; if so, it is noted."""
-    books = seat.guard.books
     # In a pipeline it may fail for what was queued before, and then they are still there.
     if books.savepoints and conn._pipeline:
         return False
-    return bool(books.end_with_nothing())
+    return books.end_with_nothing()

@@ -15,6 +15,7 @@ from ..rules.policy import Mode, Policy
 from ..rules.reporting import Reporter
 from ..session.blocks import around, merged
 from ..session.settings import Carried
+from .psycopg_making import Source
 
 if TYPE_CHECKING:
     from ..blame import Watch
@@ -35,7 +36,8 @@ class Seat:
     strict mode is to find what hidden code leaves in the session. `refused_options`: the
     settings that were taken out of its options, because they were refused with them. `dress`
     gives the connection its guarded class, or its own where there is nothing to do; `dressed`
-    says which it has, `redressed` that it had its own in between.
+    says which it has, `redressed` that it had its own in between. `source` is what its cursors
+    are made from.
     """
 
     __slots__ = (
@@ -52,6 +54,7 @@ class Seat:
         "redressed",
         "refused",
         "refused_options",
+        "source",
         "streamed",
         "threshold",
         "watch",
@@ -68,6 +71,7 @@ class Seat:
         self.met = False
         self.passes_begin = False
         self.maker: int | None = None
+        self.source = Source()
         self.watch: Watch | None = None
         self.known: Callable[[str], Reading | None] = _ask
         self.dressed = self.redressed = False
