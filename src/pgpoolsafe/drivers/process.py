@@ -137,18 +137,21 @@ def _seam(process: Process, driver: str) -> Seam:
 def _psycopg(process: Process) -> Seam:
     from psycopg._connection_base import BaseConnection
 
+    from .psycopg_birth import class_at_birth, settle_class
     from .psycopg_classes import check_layout
 
     check_layout()
 
     def make(original: Any) -> Any:
         def _connect_gen(cls: Any, /, conninfo: str = "", **kwargs: Any) -> Any:
-            def send(text: str) -> Any:
-                return original.__func__(cls, text, **kwargs)
-
             owner = process.owner
             if owner is None:
-                return (yield from send(conninfo))
+                return (yield from original.__func__(cls, conninfo, **kwargs))
+            born = class_at_birth(cls)
+
+            def send(text: str) -> Any:
+                return original.__func__(born, text, **kwargs)
+
             refused: dict[str, str] = {}
             if owner.policy.carries:
                 from .psycopg_connecting import connect
@@ -157,6 +160,7 @@ def _psycopg(process: Process) -> Seam:
             else:
                 conn = yield from send(conninfo)
             process.guard("psycopg", conn, adopt=False, refused_options=refused)
+            settle_class(conn)
             return conn
 
         return classmethod(_connect_gen)

@@ -22,7 +22,7 @@ from psycopg._cursor_base import BaseCursor
 
 from ..guard import Guard
 from .psycopg_classes import adopt as adopt_cursor
-from .psycopg_classes import guarded_connection, release
+from .psycopg_classes import guarded_connection, own_class, release
 from .psycopg_late import ask_now as ask_now
 from .psycopg_meeting import recall
 from .psycopg_seat import ATTRIBUTE, Seat
@@ -50,7 +50,8 @@ def attach(
     owner.guards(conn)
     if seat is None:
         dress = _dressing(conn)
-        seat = conn.__dict__[ATTRIBUTE] = Seat(Guard(owner.policy, owner.reporter))
+        seat = Seat(Guard(owner.policy, owner.reporter))
+        object.__setattr__(conn, ATTRIBUTE, seat)
         dress(True, adopt=adopt)
         seat.dress, seat.dressed = dress, True
     seat.owners.append(owner)
@@ -70,7 +71,7 @@ def detach(conn: BaseConnection[Any], owner: Any) -> None:
     seat.give_threshold_back(conn)
     release(conn)
     _release_cursors_of(conn)
-    del conn.__dict__[ATTRIBUTE]
+    object.__delattr__(conn, ATTRIBUTE)
 
 
 def is_open(conn: BaseConnection[Any]) -> bool:
@@ -85,7 +86,12 @@ def is_async(cls: type) -> bool:
 
 def seat_of(conn: BaseConnection[Any]) -> Seat | None:
     """The seat of a guarded connection."""
-    return conn.__dict__.get(ATTRIBUTE)
+    # Not by its __dict__: to have asked for one makes every look-up in it slower.
+    try:
+        seat: Seat = object.__getattribute__(conn, ATTRIBUTE)
+    except AttributeError:
+        return None
+    return seat
 
 
 def _obey(conn: BaseConnection[Any], seat: Seat) -> None:
@@ -108,14 +114,16 @@ def _dressing(conn: BaseConnection[Any]) -> Callable[..., None]:
     guard. Keeps no connection alive. Raises ConfigurationError for a class that takes no
     subclass.
     """
-    plain, reference = type(conn), weakref.ref(conn)
+    plain, reference = own_class(type(conn)), weakref.ref(conn)
     guarded = guarded_connection(plain)
 
     def dress(needed: bool, *, adopt: bool = True) -> None:
         found = reference()
         if found is None:
             return
-        give_class(found, guarded if needed else plain)
+        wanted = guarded if needed else plain
+        if type(found) is not wanted:  # it is not where it was born guarded
+            give_class(found, wanted)
         if needed and adopt:
             _adopt_cursors_of(found)
 
@@ -128,8 +136,11 @@ def _cursors_of(conn: BaseConnection[Any]) -> list[Any]:
 
 
 def _adopt_cursors_of(conn: BaseConnection[Any]) -> None:
+    seat = seat_of(conn)
+    if seat is None:
+        return
     for cursor in _cursors_of(conn):
-        adopt_cursor(cursor, conn.__dict__[ATTRIBUTE].guard)
+        adopt_cursor(cursor, seat.guard)
 
 
 def _release_cursors_of(conn: BaseConnection[Any]) -> None:

@@ -362,7 +362,12 @@ def adopt(cursor: BaseCursor[Any, Any], guard: Guard) -> None:
         guard.own_failure()
 
 
-def release(cursor: Any) -> None:
-    """Give a cursor its own class back."""
-    if type(cursor) in _guarded_classes:
-        cursor.__class__ = type(cursor).__mro__[1]
+def own_class(cls: type) -> type:
+    """The class that a guarded one was made of; any other is its own."""
+    return cls.__mro__[1] if cls in _guarded_classes else cls
+
+
+def release(thing: Any) -> None:
+    """Give a cursor or a connection its own class back."""
+    if type(thing) in _guarded_classes:
+        thing.__class__ = own_class(type(thing))

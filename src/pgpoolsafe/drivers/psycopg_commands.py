@@ -28,11 +28,13 @@ def passes(conn: Any, seat: Any, command: Any) -> bool:
     is_bytes = type(command) is bytes
     if is_bytes and seat.passes_begin:
         books = seat.guard.books
+        if command in _ENDS:
+            return light.ends(conn, books)
         # Most are just that, and it is quicker to compare than to look into it.
-        if command == b"BEGIN" or command.startswith(b"BEGIN"):
-            books.in_block = True
-            return True
-        return command in _ENDS and light.ends(conn, books)
+        if command != b"BEGIN" and not command.startswith(b"BEGIN"):
+            return False
+        books.in_block = True
+        return True
     is_end = is_bytes and command in _ENDS
     if not seat.guard.attends:
         if is_end:

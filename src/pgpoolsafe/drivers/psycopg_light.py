@@ -10,7 +10,8 @@ from collections.abc import Generator
 from typing import Any
 
 from ..effects import Control, ControlVerb, Reading
-from ..guard import Guard, Page
+from ..guard import Guard
+from ..judge import Page
 from . import psycopg_pipeline as pipeline
 from .psycopg_outcome import IDLE, is_in_block
 

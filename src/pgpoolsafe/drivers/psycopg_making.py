@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from psycopg._cursor_base import BaseCursor
 
-_CLASSES = (
+CLASSES = (
     psycopg.Cursor,
     psycopg.ClientCursor,
     psycopg.RawCursor,
@@ -21,6 +21,7 @@ _CLASSES = (
     psycopg.AsyncClientCursor,
     psycopg.AsyncRawCursor,
 )
+"""The cursors whose constructors are psycopg's own."""
 
 _KNOWN = frozenset(
     """
@@ -49,7 +50,7 @@ quick_cursors: dict[type, type] = {}
 def is_quick(cls: type) -> bool:
     """Whether the constructor of a cursor class is one that a `Source` is enough for."""
     constructors = (BaseCursor.__init__, psycopg.Cursor.__init__, psycopg.AsyncCursor.__init__)
-    if cls not in _CLASSES or any(type(made) is not FunctionType for made in constructors):
+    if cls not in CLASSES or any(type(made) is not FunctionType for made in constructors):
         return False
     return all(_KNOWN.issuperset(made.__code__.co_names) for made in constructors)
 

@@ -17,6 +17,7 @@ from psycopg_pool.base import BasePool
 
 from . import psycopg as driver
 from .living import living
+from .psycopg_birth import connecting
 from .psycopg_classes import check_layout
 from .psycopg_connecting import connect
 
@@ -90,9 +91,8 @@ def _born_guarded(cls: Any, owner: Any) -> Any:
     """A subclass that makes connections of the user's class, guarded before anyone has them."""
 
     def _connect_gen(subclass: Any, /, conninfo: str = "", **kwargs: Any) -> Any:
-        conn, refused = yield from connect(
-            owner, lambda text: cls._connect_gen(text, **kwargs), conninfo
-        )
+        make = connecting(cls)
+        conn, refused = yield from connect(owner, lambda text: make(text, **kwargs), conninfo)
         driver.attach(conn, owner, refused_options=refused)
         return conn
 
