@@ -157,8 +157,10 @@ def _bound_override(cls: Any, name: str) -> Any:
             return await send(self, state, args, *rest, **named)
         statements: Statements = seat.own.statements
         text = statements.text_of(state)
-        if seat.known(text) is PLAIN and not statements.is_off:
+        if seat.known(text) is PLAIN:
             try:
+                if statements.is_off:
+                    state = await statements.ready(self, state, text, is_portal=name == "bind")
                 return await send(self, state, args, *rest, **named)
             except PostgresError:
                 _note_failure(self, seat)
