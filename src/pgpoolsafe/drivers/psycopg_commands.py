@@ -27,20 +27,19 @@ def passes(conn: Any, seat: Any, command: Any) -> bool:
     """Whether a command of psycopg's needs no look: the BEGIN and COMMIT of most programs."""
     is_bytes = type(command) is bytes
     if is_bytes and seat.passes_begin:
-        books = seat.guard.books
         if command in _ENDS:
-            return light.ends(conn, books)
+            return light.ends(conn, seat.guard)
         # Most are just that, and it is quicker to compare than to look into it.
         if command != b"BEGIN" and not command.startswith(b"BEGIN"):
             return False
-        books.in_block = True
+        seat.guard.books.in_block = True
         return True
     is_end = is_bytes and command in _ENDS
     if not seat.guard.attends:
         if is_end:
             seat.guard.books.in_block = False
         return True
-    return is_end and seat.met and seat.watch is None and light.ends(conn, seat.guard.books)
+    return is_end and seat.met and seat.watch is None and light.ends(conn, seat.guard)
 
 
 def command(

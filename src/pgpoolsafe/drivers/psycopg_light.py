@@ -11,7 +11,6 @@ from typing import Any
 
 from ..effects import Control, ControlVerb, Reading
 from ..guard import Guard
-from ..judge import Page
 from . import psycopg_pipeline as pipeline
 from .psycopg_outcome import IDLE, is_in_block
 
@@ -69,8 +68,9 @@ def moved(conn: Any, seat: Any, control: Control, gen: Gen) -> Gen:
     return result
 
 
-def ends(conn: Any, books: Page) -> bool:
+def ends(conn: Any, guard: Guard) -> bool:
     """Whether the end of the transaction leaves nothing behind; if so, it is noted."""
+    books = guard.books
     # In a pipeline it may fail for what was queued before, and then they are still there.
     if books.savepoints and conn._pipeline:
         return False
