@@ -31,11 +31,10 @@ GIVEN: dict[str, dict[str, Any]] = {
 
 
 def by_pool(server: Any, given: dict[str, Any]) -> list[Any]:
-    with psycopg_pool.ConnectionPool(server.dsn(), kwargs=given, min_size=1, open=False) as pool:
-        pgpoolsafe.install(pool)
-        pool.open()
-        with pool.connection() as conn:
-            return seen(conn)
+    pool = psycopg_pool.ConnectionPool(server.dsn(), kwargs=given, min_size=1, open=False)
+    pgpoolsafe.install(pool)
+    with pool, pool.connection() as conn:  # which opens it: its connections are all made guarded
+        return seen(conn)
 
 
 def by_connection(driver: Any) -> Callable[[Any, dict[str, Any]], list[Any]]:

@@ -57,6 +57,8 @@ def sides(postgres: Postgres, pgbouncer_with: Callable[..., PgBouncer]) -> Itera
 
         def side(name: str) -> Side:
             if name not in made:
+                for other in made.values():  # a new one closes what is open behind the pooler
+                    other.renew()
                 made[name] = makers[name]()
                 stack.callback(made[name].close)
             return made[name]
