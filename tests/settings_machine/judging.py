@@ -67,7 +67,7 @@ class Judge:
         if found is None:
             return None
         self._pooled.renew()
-        if lacks_rights(found) or PG8000S_OWN in repr(alone):
+        if lacks_rights(found) or comes_too_late(found) or PG8000S_OWN in repr(alone):
             return None
         if found.told and not pooled[-2][1] and may_be_told(program):
             self.told += 1
@@ -93,6 +93,17 @@ def may_be_told(program: Program) -> bool:
     # An engine's "bound" statement: in autocommit most drivers can ask for nothing afterwards.
     cannot_ask = any(step == ("enter", "pipeline") or step[0] == "bound" for step in program.steps)
     return many or (cannot_ask and any(COMPUTED in repr(step) for step in program.steps))
+
+
+def comes_too_late(found: Difference) -> bool:
+    """Whether a mode was refused because a list of names had to be put back by a query.
+
+    A list that set_config() spelled as SET does not; `docs/settings.md` has it among the limits.
+    """
+    spelled = any(
+        "set_config" in repr(step) and "path" in repr(step) for step in found.program.steps
+    )
+    return spelled and "must be called before any query" in repr(found.pooled)
 
 
 def lacks_rights(found: Difference) -> bool:
