@@ -96,7 +96,8 @@ def run(
             env=variables,
         )
         if done.returncode not in (0, 1):  # 1: some tests failed
-            raise RunFailed(f"pytest exited with {done.returncode}:\n{done.stdout[-3000:]}")
+            said = (done.stdout + done.stderr)[-3000:]
+            raise RunFailed(f"pytest exited with {done.returncode}:\n{said}")
         guarded = len(register.read_text().splitlines()) if register.exists() else 0
         if guarding is not None and not guarded:
             raise RunFailed("no interpreter was guarded")

@@ -44,7 +44,8 @@ class Suite:
         chosen = more or self.tests
         left_out = [word for name in self.deselected for word in ("--deselect", name)]
         return [
-            *(sys.executable, "-m", "pytest", "-p", "pgpoolsafe_outcomes"),
+            # Plugins of our own tests, whose settings the suites do not know.
+            *(sys.executable, "-m", "pytest", "-p", "pgpoolsafe_outcomes", "-p", "no:asyncio"),
             *("-q", "-q", "--no-header", "--tb=short", "--maxfail=100000", "--color=no"),
             *("-W", "ignore::pgpoolsafe.SessionStateWarning"),
             f"--timeout={SECONDS_A_TEST}",
