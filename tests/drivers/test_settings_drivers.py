@@ -238,6 +238,19 @@ def test_a_commit_that_is_a_rollback_keeps_nothing(lane: Lane, text: str) -> Non
     assert [lane.do(simply), lane.do(in_autocommit)] == ["4MB", "4MB"]
 
 
+def test_and_chain_after_a_failure_begins_as_the_settings_say(lane: Lane) -> None:
+    def chained(engine: sa.Engine) -> Any:
+        with engine.connect() as conn:
+            with pytest.raises(sa.exc.DBAPIError):
+                conn.execute(sa.text("SELECT 1/0"))
+            conn.exec_driver_sql("ROLLBACK AND CHAIN")
+            return scalar(conn, "SHOW transaction_isolation"), scalar(conn, SHOW)
+
+    lane.do(transaction, "SET default_transaction_isolation TO 'repeatable read'")
+    lane.do(transaction, "SET work_mem TO '7MB'")
+    assert lane.do(chained) == ("repeatable read", "7MB")
+
+
 def test_executemany(lane: Lane, pgbouncer: PgBouncer) -> None:
     def write(engine: sa.Engine) -> Any:
         with engine.begin() as conn:

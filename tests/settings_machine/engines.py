@@ -31,6 +31,7 @@ class EnginePlayer:
     def __init__(self, program: Program, engine: sa.Engine) -> None:
         self.program = program
         self._engine = engine
+        self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self._has_autocommit = program.autocommit
         self._nested: list[Any] = []
         self._conn = self._checked_out()
@@ -49,7 +50,7 @@ class EnginePlayer:
     def _take(self, step: Step) -> Noticed:
         try:
             noticed: Noticed = getattr(self, f"_{step[0]}")(*step[1:])
-        except (sa.exc.SQLAlchemyError, TypeError, ValueError) as error:
+        except (sa.exc.SQLAlchemyError, self._driver_error, TypeError, ValueError) as error:
             return described(error)
         return noticed
 

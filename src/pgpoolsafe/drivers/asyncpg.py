@@ -19,6 +19,7 @@ from asyncpg.exceptions import PostgresError
 from ..effects import PLAIN
 from ..errors import ConfigurationError
 from ..session.settings import NOTHING
+from ..sql.edits import apart, apply
 from .asyncpg_errors import show_own_text
 from .asyncpg_settings import bracketed, with_settings
 from .asyncpg_statements import Statements, named_again
@@ -167,9 +168,15 @@ def _bound_override(cls: Any, name: str) -> Any:
                 raise
 
         async def send_text(wanted: str, order: Send) -> Any:
+            within, behind = apart(order.edits)
+            wanted = apply(text, within) if behind else wanted
+
             async def run() -> Any:
                 now = await statements.ready(self, state, wanted, is_portal=name == "bind")
-                return await send(self, now, args, *rest, **named)
+                result = await send(self, now, args, *rest, **named)
+                if behind:  # of AND CHAIN: no prepared statement is several
+                    await cls.query(self, behind, None)
+                return result
 
             return await with_settings(self, order, run)
 

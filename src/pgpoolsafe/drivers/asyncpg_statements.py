@@ -12,7 +12,7 @@ from typing import Any
 from asyncpg.exceptions import PostgresError
 
 from ..effects import Edit
-from ..sql.edits import apply
+from ..sql.edits import apart, apply
 from .asyncpg_errors import show_own_text
 from .seat import Seat
 from .wire import Send
@@ -59,7 +59,7 @@ class Statements:
         options: dict[str, Any],
     ) -> Any:
         """Prepare what is going to be sent for a text; it is judged when it is run."""
-        edits = _preview(protocol, seat, text)
+        edits, _ = apart(_preview(protocol, seat, text))
         sent = apply(text, edits) if edits else text
         if edits:
             self._remember(sent, text)

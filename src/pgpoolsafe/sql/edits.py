@@ -35,3 +35,14 @@ def original_offset(edits: Iterable[Edit], offset: int) -> int:
             return max(min(edit.start + offset - start, edit.end - 1), edit.start)
         shift += len(edit.replacement) - (edit.end - edit.start)
     return offset - shift
+
+
+def apart(edits: Iterable[Edit]) -> tuple[tuple[Edit, ...], str]:
+    """Those within a single statement, and the text that others write behind it.
+
+    For a driver that sends one statement at a time, and the rest in a message of its own.
+    """
+    edits = tuple(edits)
+    behind = [edit for edit in edits if edit.start == edit.end and edit.replacement[:2] == "; "]
+    within = tuple(edit for edit in edits if edit not in behind)
+    return within, "".join(edit.replacement for edit in behind)[2:]
