@@ -182,7 +182,7 @@ def guarded(dsn: str) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.mark.parametrize("cls", [c for c in making.CLASSES if "Async" not in c.__name__])
 def test_a_cursor_is_as_psycopg_makes_it(postgres: Postgres, cls: Any) -> None:
-    assert making.is_quick(cls)
+    assert making.quick(cls, cls) is not None
     with guarded(postgres.dsn()) as conn:
         conn.cursor_factory = cls
         conn.row_factory = dict_row
@@ -196,7 +196,7 @@ def test_a_cursor_is_as_psycopg_makes_it(postgres: Postgres, cls: Any) -> None:
 
 @pytest.mark.parametrize("cls", [c for c in making.CLASSES if "Async" in c.__name__])
 async def test_an_asynchronous_cursor_is_too(postgres: Postgres, cls: Any) -> None:
-    assert making.is_quick(cls)
+    assert making.quick(cls, cls) is not None
     async with await psycopg.AsyncConnection.connect(postgres.dsn()) as conn:
         pgpoolsafe.install(conn, **STRICT)
         conn.cursor_factory = cls
@@ -248,7 +248,7 @@ def test_a_constructor_that_is_not_known_gets_the_connection_itself(
     monkeypatch: pytest.MonkeyPatch, constructor: Any
 ) -> None:
     monkeypatch.setattr(BaseCursor, "__init__", constructor)
-    assert not making.is_quick(psycopg.Cursor)
+    assert making.quick(psycopg.Cursor, psycopg.Cursor) is None
 
 
 def test_adapters_of_the_users_own_are_asked_for(postgres: Postgres) -> None:

@@ -7,16 +7,15 @@ their seat right after, by `psycopg.attach`.
 
 from __future__ import annotations
 
+from types import MethodType
 from typing import Any
 
-import psycopg
 from psycopg._connection_base import BaseConnection
 
 from ..errors import ConfigurationError
 from .psycopg_classes import guarded_connection, own_class, release
+from .psycopg_making import is_psycopgs
 from .psycopg_seat import ATTRIBUTE
-
-_CONSTRUCTORS = (psycopg.Connection.__init__, psycopg.AsyncConnection.__init__)
 
 
 def class_at_birth(cls: Any) -> Any:
@@ -26,7 +25,8 @@ def class_at_birth(cls: Any) -> Any:
     and where it cannot be guarded, which `attach` then says.
     """
     makers: tuple[Any, ...] = (type(cls), cls.__new__)
-    is_made_plainly = makers == (type, object.__new__) and cls.__init__ in _CONSTRUCTORS
+    constructors = (cls.__init__, BaseConnection.__init__)
+    is_made_plainly = makers == (type, object.__new__) and all(map(is_psycopgs, constructors))
     if not is_made_plainly or own_class(cls) is not cls:
         return cls
     try:
@@ -37,8 +37,9 @@ def class_at_birth(cls: Any) -> Any:
 
 def connecting(cls: Any) -> Any:
     """`cls._connect_gen`, which makes connections that are born guarded; the user's own as is."""
-    made = cls._connect_gen
-    if getattr(made, "__func__", None) is not vars(BaseConnection)["_connect_gen"].__func__:
+    made, usual = cls._connect_gen, vars(BaseConnection)["_connect_gen"]
+    is_usual = type(made) is MethodType and type(usual) is classmethod
+    if not (is_usual and made.__func__ is usual.__func__):
         return made
     return made.__func__.__get__(class_at_birth(cls))
 

@@ -28,7 +28,7 @@ from . import psycopg_late as late
 from . import psycopg_light as light
 from . import psycopg_sending as sending
 from .copying import reduce_override
-from .psycopg_making import is_quick, quick_cursor, quick_cursors
+from .psycopg_making import is_psycopgs, quick, quick_cursor, quick_cursors, still_quick
 from .psycopg_pipeline import end_streaming
 from .psycopg_seat import ATTRIBUTE, RETIRED
 
@@ -100,8 +100,8 @@ def guarded_cursor(cls: type) -> type:
     found = _cursor_classes.get(cls)
     if found is None:
         found = _cursor_classes[cls] = _subclass(cls, _cursor_overrides(cls))
-        if is_quick(cls):
-            quick_cursors[cls] = found
+        if known := quick(cls, found):
+            quick_cursors[cls] = known
     return found
 
 
@@ -149,7 +149,7 @@ def _connection_overrides(cls: Any) -> dict[str, Any]:
         "prepare_threshold": _threshold_override(cls.prepare_threshold),
     }
     closing = late.closing_async if issubclass(cls, psycopg.AsyncConnection) else late.closing
-    overrides["close"] = closing(cls.close)
+    overrides["close"] = closing(cls)
     if cls.cursor in (psycopg.Connection.cursor, psycopg.AsyncConnection.cursor):
         overrides["cursor"] = _cursor_override(cls)
     return overrides
@@ -164,10 +164,12 @@ def _adapters_override(adapters: Any) -> property:
             seat = self._pgpoolsafe
         except AttributeError:
             return get(self)
-        if seat.maker != get_ident():
-            frame = sys._getframe(1)
-            if frame.f_code is _CURSOR_INIT:
+        frame = sys._getframe(1)
+        if frame.f_code is _CURSOR_INIT:
+            if seat.maker != get_ident():
                 adopt(frame.f_locals["self"], seat.guard)
+            else:
+                seat.made.append(frame.f_locals["self"])
         return get(self)
 
     return property(guarded, doc=adapters.__doc__)
@@ -185,27 +187,41 @@ def _threshold_override(threshold: Any) -> property:
 
 
 def _cursor_override(cls: Any) -> Any:
-    make = cls.cursor
-    # Not where the connection's adapters are the user's own affair.
-    quick_ones = quick_cursors if cls.adapters is BaseConnection.adapters else {}
+    # Not where psycopg's method is not its own any more, or the adapters are the user's affair.
+    is_usual = is_psycopgs(cls.cursor) and cls.adapters is BaseConnection.adapters
+    known, usual = (quick_cursors, cls.cursor) if is_usual else ({}, None)
 
-    @wraps(make)
+    @wraps(cls.cursor)
     def cursor(self: Any, *args: Any, **kwargs: Any) -> Any:
+        make = cls.cursor  # somebody may have put another in its place
         try:
             seat = self._pgpoolsafe
         except AttributeError:  # the guard was taken off meanwhile
             return make(self, *args, **kwargs)
-        if not args and not kwargs and (quick := quick_ones.get(self.cursor_factory)):
-            return quick_cursor(self, seat, quick)
-        seat.maker = get_ident()
-        try:
-            made = make(self, *args, **kwargs)
-        finally:
-            seat.maker = None
-        adopt(made, seat.guard)
-        return made
+        if make is usual and not args and not kwargs:
+            found = still_quick(known, self.cursor_factory)
+            if found is not None:
+                return quick_cursor(self, seat, found.guarded)
+        return _adopted(self, seat, make, args, kwargs)
 
     return cursor
+
+
+def _adopted(conn: Any, seat: Any, make: Any, args: Any, kwargs: Any) -> Any:
+    """A cursor of whatever class, and those that its constructor has made for itself.
+
+    They are given their guarded classes afterwards: a constructor sees the user's.
+    """
+    seat.maker = get_ident()
+    try:
+        made = make(conn, *args, **kwargs)
+    finally:
+        seat.maker = None
+        others, seat.made = seat.made, []
+        for other in others:
+            adopt(other, seat.guard)
+    adopt(made, seat.guard)
+    return made
 
 
 def _cursor_overrides(cls: Any) -> dict[str, Any]:

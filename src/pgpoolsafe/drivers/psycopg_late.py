@@ -86,10 +86,10 @@ def _asked(conn: Any, watch: Watch, *, masked: bool) -> Gen:
 # closing
 
 
-def closing(close: Any) -> Any:
+def closing(cls: Any) -> Any:
     """What overrides `Connection.close`: asks first, and closes in any case."""
 
-    @wraps(close)
+    @wraps(cls.close)
     def guarded(self: Any) -> None:
         watch = _watch_of(self)
         try:
@@ -99,15 +99,15 @@ def closing(close: Any) -> Any:
                     if is_held and _owes(self, watch):
                         self.wait(_asked(self, watch, masked=masked))
         finally:
-            close(self)
+            cls.close(self)
 
     return guarded
 
 
-def closing_async(close: Any) -> Any:
+def closing_async(cls: Any) -> Any:
     """The same for `AsyncConnection.close`."""
 
-    @wraps(close)
+    @wraps(cls.close)
     async def guarded(self: Any) -> None:
         watch = _watch_of(self)
         try:
@@ -116,7 +116,7 @@ def closing_async(close: Any) -> Any:
                 async with self.lock:
                     await self.wait(_asked(self, watch, masked=masked))
         finally:
-            await close(self)
+            await cls.close(self)
 
     return guarded
 

@@ -8,7 +8,7 @@ connection makes itself are given its attributes by a `Source` instead.
 from __future__ import annotations
 
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg._cursor_base import BaseCursor
@@ -43,20 +43,47 @@ class Source:
     row_factory = None
 
 
-quick_cursors: dict[type, type] = {}
-"""The guarded classes by their own, of cursors whose constructors are known."""
+class Quick(NamedTuple):
+    """A guarded class, and the constructors that a `Source` is enough for."""
+
+    guarded: Any
+    constructor: Any
+    base: Any
 
 
-def is_quick(cls: type) -> bool:
-    """Whether the constructor of a cursor class is one that a `Source` is enough for."""
-    constructors = (BaseCursor.__init__, psycopg.Cursor.__init__, psycopg.AsyncCursor.__init__)
-    if cls not in CLASSES or any(type(made) is not FunctionType for made in constructors):
+quick_cursors: dict[type, Quick] = {}
+"""By their own classes, the cursors whose constructors are known."""
+
+
+def is_psycopgs(function: Any) -> bool:
+    """Whether a function is psycopg's, and not what somebody has put in its place since."""
+    if type(function) is not FunctionType:
         return False
-    return all(_KNOWN.issuperset(made.__code__.co_names) for made in constructors)
+    return str(function.__globals__.get("__name__")).partition(".")[0] == "psycopg"
+
+
+def quick(cls: Any, guarded: type) -> Quick | None:
+    """How to make a cursor class's guarded ones, if its constructors are known; else None."""
+    found = Quick(guarded, cls.__init__, BaseCursor.__init__)
+    if cls not in CLASSES or not all(map(is_psycopgs, found[1:])):
+        return None
+    is_known = all(_KNOWN.issuperset(made.__code__.co_names) for made in found[1:])
+    return found if is_known else None
+
+
+def still_quick(ones: dict[type, Quick], factory: Any) -> Quick | None:
+    """The same for what makes the cursors of a connection, while the constructors are the same.
+
+    What is no plain class may equal one, or have no hash at all.
+    """
+    found = ones.get(factory) if type(factory) is type else None
+    if found is None or factory.__init__ is not found.constructor:
+        return None
+    return found if BaseCursor.__init__ is found.base else None
 
 
 def quick_cursor(conn: Any, seat: Any, guarded: Any) -> Any:
-    """`conn.cursor()`, as psycopg does it; `guarded` is of `quick_cursors`."""
+    """`conn.cursor()`, as psycopg does it; `guarded` is of a `Quick`."""
     conn._check_connection_ok()
     source = seat.source
     # The same for all threads that share the connection.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from psycopg._connection_base import BaseConnection
+from psycopg._cursor_base import BaseCursor
 
 from ..effects import PLAIN, Reading
 from ..guard import Guard
@@ -37,7 +38,7 @@ class Seat:
     settings that were taken out of its options, because they were refused with them. `dress`
     gives the connection its guarded class, or its own where there is nothing to do; `dressed`
     says which it has, `redressed` that it had its own in between. `source` is what its cursors
-    are made from.
+    are made from; `maker` the thread that makes one of another kind, `made` what there is of it.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class Seat:
         "guard",
         "holds_threshold",
         "known",
+        "made",
         "maker",
         "met",
         "owners",
@@ -71,6 +73,7 @@ class Seat:
         self.met = False
         self.passes_begin = False
         self.maker: int | None = None
+        self.made: list[BaseCursor[Any, Any]] = []
         self.source = Source()
         self.watch: Watch | None = None
         self.known: Callable[[str], Reading | None] = _ask
