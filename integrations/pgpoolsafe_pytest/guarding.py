@@ -209,6 +209,8 @@ class GuardedRun:
         if errors and not item.config.getoption("fulltrace"):
             for error in errors:
                 end_at_users_line(error.value)
+        if call.excinfo:
+            self._supervision.reported(call.excinfo.value)
         report = yield
         records = self._supervision.journal.take()
         if records:

@@ -176,6 +176,11 @@ class Supervision:
         with self._lock:
             self._told.update((id(finding), finding) for finding in findings)
 
+    def reported(self, error: BaseException) -> None:
+        """A part of a phase has ended with this error, and is reported by itself (a subtest)."""
+        with self._lock:
+            self._failing = [one for one in self._failing if not reached((error,), one)]
+
     def _review(self, finding: Finding) -> Finding:
         if id(finding) in self._told:  # the harness commits after all
             if id(finding) in self._to_release and finding.level == Level.RAISE.value:

@@ -405,6 +405,39 @@ def test_a_finding_belongs_to_the_test_and_the_fixture_that_made_it(suite: Suite
     result.stdout.fnmatch_lines(["  fixture warm"])
 
 
+SUBTESTS = """
+import unittest
+
+import shop
+
+
+def test_parts(subtests):
+    with subtests.test("raises"):
+        shop.claim()
+    with subtests.test("is fine"):
+        shop.safe()
+
+
+class TestParts(unittest.TestCase):
+    def test_parts(self):
+        with self.subTest("raises"):
+            shop.claim()
+        with self.subTest("swallows"):
+            shop.swallowing(shop.listen)
+"""
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest has subtests from 9.0 on")
+def test_what_a_subtest_has_told_is_not_told_again(suite: Suite) -> None:
+    result = suite.strict("--pgpoolsafe-report=report.json", test=SUBTESTS)
+    assert str(result.stdout).count("pgpoolsafe refused this statement") == 1
+    result.stdout.fnmatch_lines(["contains 1 failed subtest", "  LISTEN orders"])
+    assert found(suite.report()) == [
+        ("advisory-lock", "fails", "shop.py:15", 2),
+        ("listen", "fails", "shop.py:20", 1),
+    ]
+
+
 OWN_GUARD = """
 import pgpoolsafe
 import pytest
