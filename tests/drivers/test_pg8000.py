@@ -403,3 +403,27 @@ def test_a_native_connection_behind_a_pooler(pgbouncer: PgBouncer, setting: bool
             conn.run("COPY no_such TO STDOUT", stream=rows)
         assert conn.run("SELECT 1") == [[1]]
     conn.close()
+
+
+@pytest.mark.parametrize("end", ["COMMIT AND CHAIN", "ABORT AND CHAIN", "ROLLBACK AND CHAIN"])
+def test_what_a_failed_transaction_had_set_is_gone_in_the_one_that_follows(
+    pgbouncer: PgBouncer, postgres: Postgres, end: str
+) -> None:
+    """pg8000 raises for most of these, though the server has done as it was told."""
+    with pgpoolsafe.install(pooler="pgbouncer"):
+        seen = [left_after(connect(server), end) for server in (pgbouncer, postgres)]
+    assert seen == [None, None]
+
+
+def left_after(conn: Any, end: str) -> Any:
+    cursor = conn.cursor()
+    cursor.execute(HAZARD)
+    for text in ("SELECT 1/0", end):
+        try:
+            cursor.execute(text)
+        except pg8000.dbapi.Error:
+            continue
+    conn.commit()
+    found = run(conn, LEFT) or None  # empty where the session has heard of it
+    conn.close()
+    return found

@@ -140,13 +140,17 @@ def command(
 
 
 def _carry_out(seat: Seat, wire: Wire, plan: Plan, begin: Begin | None) -> Steps:
-    guard = seat.guard
+    guard, was_aborted = seat.guard, wire.failed
     try:
         result = yield _order(plan, begin)
         if plan.ask:
             guard.told(plan, (yield Ask(asking_query(plan.ask), within=True)))
     except BaseException as error:
-        guard.failed(plan, in_block=wire.in_block, sqlstate=wire.sqlstate(error))
+        if was_aborted and wire.in_block and not wire.failed:
+            # By AND CHAIN another one has begun. pg8000 raises an error of its own for it.
+            guard.done(plan, in_block=True)
+        else:
+            guard.failed(plan, in_block=wire.in_block, sqlstate=wire.sqlstate(error))
         seat.settle()
         raise
     guard.done(plan, in_block=wire.in_block)
