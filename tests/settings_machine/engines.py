@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable
 from typing import Any
@@ -34,18 +35,29 @@ class EnginePlayer:
         self._driver_error: type[Exception] = engine.dialect.loaded_dbapi.Error
         self._has_autocommit = program.autocommit
         self._nested: list[Any] = []
+        self._opened: list[Any] = []
+        sa.event.listen(engine, "connect", lambda opened, _: self._opened.append(opened))
         self._conn = self._checked_out()
 
     def play(self, after_step: Callable[[], None]) -> list[Noticed]:
         """Everything that was noticed, step by step; `after_step` is called after each."""
         noticed = []
-        for step in (*self.program.steps, FINISH, LOOK_ROUND, CLOSE):
-            noticed.append((step, self._take(step)))
-            after_step()
-            if self.program.watches and step != CLOSE:
-                noticed.append((LOOK_ROUND, self._take(LOOK_ROUND)))
+        try:
+            for step in (*self.program.steps, FINISH, LOOK_ROUND, CLOSE):
+                noticed.append((step, self._take(step)))
                 after_step()
+                if self.program.watches and step != CLOSE:
+                    noticed.append((LOOK_ROUND, self._take(LOOK_ROUND)))
+                    after_step()
+        finally:
+            self._let_go()
         return noticed
+
+    def _let_go(self) -> None:
+        """One that the pool could not take back would keep a server connection for itself."""
+        for one in self._opened:
+            with contextlib.suppress(self._driver_error):
+                one.close()
 
     def _take(self, step: Step) -> Noticed:
         try:
