@@ -13,10 +13,21 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .effects import ENCODING, Bound, Control, Edit, Effect, EffectKind, Part, Statement, Verb
+from .effects import (
+    ENCODING,
+    Bound,
+    Control,
+    ControlVerb,
+    Edit,
+    Effect,
+    EffectKind,
+    Part,
+    Statement,
+    Verb,
+)
 from .session.books import Books
 from .session.keys import is_true, param
-from .session.settings import NOTHING, Carried
+from .session.settings import LOGIN, NOTHING, Carried
 from .sql.manners import Manner, manner
 from .sql.putting import lasting_statement, quiet_statements
 
@@ -140,9 +151,14 @@ class Carrying:
         elif chain:
             self._follow(statement, self._given)
 
-    def passes(self) -> None:
-        """SAVEPOINT and the like."""
+    def passes(self, control: Control) -> bool:
+        """SAVEPOINT and the like. False: it would need the client's role, and cannot have it.
+
+        Only who prepared a transaction may end it, and that cannot be done within another one.
+        """
         self._results += 1
+        is_late = control.verb in (ControlVerb.COMMIT_PREPARED, ControlVerb.ROLLBACK_PREPARED)
+        return not (is_late and not self.in_force and self._given.identity != LOGIN)
 
     def _follow(self, statement: Statement, what: Carried) -> None:
         self._end = statement.end

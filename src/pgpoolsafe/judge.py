@@ -142,12 +142,12 @@ class Trial:
         elif verb is ControlVerb.ROLLBACK:
             self._end_by(statement, control, committed=False)
         else:
-            self._within(control)
+            self._within(statement, control)
 
-    def _within(self, control: Control) -> None:
+    def _within(self, statement: Statement, control: Control) -> None:
         """Savepoints, and the end of prepared transactions."""
-        if self.carrying is not None:
-            self.carrying.passes()
+        if self.carrying is not None and not self.carrying.passes(control) and self.judges:
+            self._not_carried(statement._replace(command=control.verb.value))
         self.draft.move(control)
         if control.verb is ControlVerb.ROLLBACK_TO:
             self.failed = False

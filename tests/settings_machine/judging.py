@@ -110,6 +110,8 @@ def lacks_rights(found: Difference) -> bool:
     """Whether a superuser's setting was refused to a role that the program had taken.
 
     Outside a transaction RESET and SET LOCAL, which have nothing to leave there, are sent as
-    they are, without the role.
+    they are, without the role. Nor has the end of a prepared transaction it, and the guard says so.
     """
+    if "permission denied to finish prepared transaction" in repr(found.pooled):
+        return True
     return "InsufficientPrivilege" in repr(found.alone) and "SET" in repr(found.pooled)

@@ -219,6 +219,18 @@ def test_what_settings_cannot_travel_with_is_told(text: str) -> None:
         assert carrier("SET work_mem = '1MB'", mode="strict").send(text) == text
 
 
+@pytest.mark.parametrize("text", [text for text in CANNOT if "PREPARED" in text])
+def test_a_prepared_transaction_is_ended_without_the_role(text: str) -> None:
+    assert carrier("SET work_mem = '1MB'", mode="strict").send(text) == text  # nothing is lost
+    client = carrier("SET work_mem = '1MB'", "SET ROLE reporting")
+    assert client.send(text) == text
+    assert client.found == ["settings-not-carried warn"]
+    with pytest.raises(SessionStateError, match=r" PREPARED runs without .*role"):
+        carrier("SET ROLE reporting", mode="strict").send(text)
+    back = carrier("SET ROLE reporting", "RESET ROLE")
+    assert (back.send(text), back.found) == (text, [])
+
+
 @pytest.mark.parametrize("text", CANNOT)
 def test_without_settings_or_inside_a_block_it_is_no_finding(text: str) -> None:
     for client in (carrier(), carrier("SET work_mem = '1MB'", "BEGIN")):
