@@ -30,6 +30,7 @@ from .session.keys import is_true, param
 from .session.settings import LOGIN, NOTHING, Carried
 from .sql.manners import Manner, manner
 from .sql.putting import lasting_statement, quiet_statements
+from .sql.setting_values import is_part
 
 
 # Nobody compares or prints it, and to make the methods for that takes time at each import.
@@ -203,7 +204,7 @@ class Carrying:
         if _is_null(effect, params):  # set_config(name, NULL, …)
             return self._drops(effect, name)
         value = _value(effect.value, params)
-        if (value is None or _is_part(name, value)) and not self.only_books:
+        if (value is None or is_part(name, value)) and not self.only_books:
             if not (self.is_single and self.can_ask):
                 return False
             self.ask = (*self.ask, name)
@@ -227,7 +228,7 @@ class Carrying:
             value = _value(effect.value, params)
             if not name or (value is None and not _is_null(effect, params)):
                 return False
-            if value is not None and _is_part(name, value):
+            if value is not None and is_part(name, value):
                 return False
             name = name.lower()
             settings = settings.drop(name) if value is None else settings.put(name, value)
@@ -251,11 +252,31 @@ class Carrying:
         if name is not None and name in self.began and effect.edits is not None:
             said = lasting_statement(name, self.began[name])
             self.insertions.append(Edit(statement.start, statement.end, said))
-        elif not effect.key and statement.command == "RESET" and self.began and self.can_follow:
+        elif effect.key or statement.command != "RESET":
+            return
+        elif not self.can_follow:
+            self._gives()
+        elif self.began:
             texts = [lasting_statement(*one) for one in self.began.items()]
             self.insertions.append(Edit(statement.end, statement.end, "; " + "; ".join(texts)))
             self.hidden += range(self._results, self._results + len(texts))
             self._results += len(texts)
+
+    def _gives(self) -> None:
+        """What the connection was opened with is carried from here on, like refused options.
+
+        The pooler has lost it, and no statement can follow to tell it again.
+        """
+        began = {name: value for name, value in self.began.items() if name != ENCODING}
+        if began:
+            self.draft.settings = self.draft.settings.also_given(began)
+
+    def leaves(self, effect: Effect, name: str | None, params: Any) -> None:
+        """The pooler keeps this change, which is not carried: what was carried before is over."""
+        if self.only_books:
+            self.takes(effect, name, params, editable=False)
+        elif effect.verb is Verb.ACQUIRE:
+            self.draft.settings = self.draft.settings.without(name or "")
 
     def _localise(self, effect: Effect) -> None:
         if self.only_books or effect.edits is None:
@@ -290,6 +311,7 @@ class Carrying:
     def discards(self) -> None:
         """DISCARD ALL."""
         self.draft.settings = self.draft.settings.discard()
+        self._gives()
         if not self.draft.in_block:  # it commits at once, or fails
             self.draft.settled = self.draft.settings
 
@@ -298,11 +320,6 @@ def _is_null(effect: Effect, params: Any) -> bool:
     """Whether set_config() gets a parameter that is None."""
     given = effect.value if effect.function and params is not None else None
     return isinstance(given, Bound) and param(given, params) is None
-
-
-def _is_part(name: str, value: str) -> bool:
-    """Whether what a setting was before is a part of what it will be (check_datestyle)."""
-    return name.lower() == "datestyle" and "," not in value
 
 
 def _value(part: Part | None, params: Any) -> str | None:

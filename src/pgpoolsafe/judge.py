@@ -221,8 +221,8 @@ class Trial:
 
     def _note_kept(self, effect: Effect, key: Key) -> None:
         """What the pooler keeps counts over a block around it, though it is not carried."""
-        if self.carrying is not None and self.carrying.only_books and effect.kind in _SETTINGS:
-            self.carrying.takes(effect, first_of(key), self.params, editable=False)
+        if self.carrying is not None and effect.kind in _SETTINGS:
+            self.carrying.leaves(effect, first_of(key), self.params)
 
     def _local(self, effect: Effect, statement: Statement, in_transaction: bool) -> None:
         """What ends with the transaction anyway."""

@@ -67,8 +67,8 @@ def test_as_alone(
     postgres: Postgres,
     pgbouncer: PgBouncer,
 ) -> None:
-    if text == "RESET ALL" and driver is psycopg2:
-        return  # nothing can follow it there
+    if text == "RESET ALL" and driver is psycopg2 and name == "client_encoding":
+        return  # nothing can follow it there, and it is not carried
     found = []
     for server in (postgres, pgbouncer):
         with pgpoolsafe.install() if server is pgbouncer else nullcontext():
@@ -80,6 +80,63 @@ def test_as_alone(
     if text.endswith("SELECT 1") or text.startswith("BEGIN"):
         alone[0] = behind[0]  # RESET says SET among several
     assert behind == alone
+
+
+@pytest.mark.parametrize("driver", [psycopg, psycopg2], ids=["psycopg", "psycopg2"])
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "client_encoding"])
+def test_discard_all_as_alone(
+    name: str, driver: Any, opened: dict[str, str], postgres: Postgres, pgbouncer: PgBouncer
+) -> None:
+    texts = (
+        "DISCARD ALL",
+        f"BEGIN; SET {name} TO '{NAMES[name]}'; ROLLBACK",
+        f"SET {name} TO '{NAMES[name]}'",
+        f"RESET {name}",
+    )
+    found: list[list[Any]] = []
+    for server in (postgres, pgbouncer):
+        with pgpoolsafe.install() if server is pgbouncer else nullcontext():
+            conn = driver.connect(server.dsn(**opened))
+            conn.autocommit = True
+            with pgpoolsafe.allow("discard"):
+                found.append([one for text in texts for one in outcome(conn, name, text)])
+            conn.close()
+    alone, behind = found
+    assert behind == alone
+
+
+@pytest.mark.parametrize("text", ["SET TIME ZONE INTERVAL '-3' HOUR", "SET DateStyle TO 'SQL'"])
+def test_what_cannot_be_carried_afterwards_is_not_undone(
+    text: str, opened: dict[str, str], pgbouncer: PgBouncer
+) -> None:
+    name = "TimeZone" if "ZONE" in text else "DateStyle"
+    with pgpoolsafe.install():
+        conn = psycopg2.connect(pgbouncer.dsn(**opened))
+        conn.autocommit = True
+        cursor = conn.cursor()
+        cursor.execute("RESET ALL")
+        cursor.execute("DISCARD ALL /* pgpoolsafe: allow discard */")
+        cursor.execute(text)
+        found = []
+        for _ in range(3):
+            cursor.execute(f"SHOW {name}")
+            found += cursor.fetchone()
+        conn.close()
+    assert found in (["<-03>+03"] * 3, ["SQL, MDY"] * 3)
+
+
+def test_discard_all_does_not_undo_what_was_carried_for_others(
+    opened: dict[str, str], pgbouncer: PgBouncer
+) -> None:
+    with (
+        psycopg.connect(pgbouncer.dsn(**opened), autocommit=True) as conn,
+        psycopg.connect(pgbouncer.dsn(application_name="yours"), autocommit=True) as other,
+    ):
+        pgpoolsafe.install(conn, rules={"discard": "ignore"})
+        for _ in range(4):
+            conn.execute("DISCARD ALL")
+            assert conn.execute("SHOW application_name").fetchone() == ("mine",)
+            assert other.execute("SHOW application_name").fetchone() == ("yours",)
 
 
 def test_rolled_back_it_has_not_happened(opened: dict[str, str], pgbouncer: PgBouncer) -> None:
@@ -96,14 +153,20 @@ def test_rolled_back_it_has_not_happened(opened: dict[str, str], pgbouncer: PgBo
 
 def test_in_a_pipeline(opened: dict[str, str], pgbouncer: PgBouncer) -> None:
     notices = []
-    with psycopg.connect(pgbouncer.dsn(**opened), autocommit=True) as conn, conn.pipeline():
+    dsn = pgbouncer.dsn(**opened)
+    with psycopg.connect(dsn, autocommit=True) as conn, conn.pipeline() as pipeline:
         conn.add_notice_handler(notices.append)
-        with pgpoolsafe.install(conn):
+        with pgpoolsafe.install(conn, rules={"discard": "ignore"}):
             conn.execute("SET timezone TO 'Asia/Tokyo'")
             conn.execute("RESET timezone")
             assert conn.execute("SHOW timezone").fetchone() == ("Europe/Vienna",)
-            conn.execute("RESET application_name")
-            assert conn.execute("SHOW application_name").fetchone() == ("mine",)
+            for text in ("RESET application_name", "RESET ALL", "DISCARD ALL"):
+                conn.execute("SET application_name TO 'changed'")
+                pipeline.sync()
+                conn.execute(text)
+                assert conn.execute("SHOW application_name").fetchone() == ("mine",)
+                with conn.transaction():
+                    assert conn.execute("SHOW application_name").fetchone() == ("mine",)
     assert not notices
 
 
@@ -142,20 +205,30 @@ def test_by_asyncpg(pgbouncer: PgBouncer) -> None:
             database="shop",
             server_settings={"application_name": "mine", "timezone": "Europe/Vienna"},
         )
-        pgpoolsafe.install(conn)
+        pgpoolsafe.install(conn, rules={"discard": "ignore"})
         found = []
         for name, value in (("application_name", "changed"), ("timezone", "Asia/Tokyo")):
             await conn.execute(f"SET {name} TO '{value}'")
             found.append(await conn.execute(f"RESET {name}"))
             found += [await conn.fetchval(f"SHOW {name}") for _ in range(3)]
         async with conn.transaction():
+            await conn.execute("SET application_name TO 'changed'")
             assert await conn.fetch("RESET ALL") == []
+            found.append(await conn.fetchval("SHOW application_name"))
+        found.append(await conn.fetchval("SHOW application_name"))
+        for text in ("RESET ALL", "DISCARD ALL"):
+            await conn.execute("SET application_name TO 'changed'")
+            found.append(await conn.execute(text))
+            found += [await conn.fetchval("SHOW application_name") for _ in range(3)]
         await conn.close()
         return found
 
     assert asyncio.run(shown()) == [
         *("RESET", "mine", "mine", "mine"),
         *("RESET", "Europe/Vienna", "Europe/Vienna", "Europe/Vienna"),
+        *("mine", "mine"),
+        *("RESET", "mine", "mine", "mine"),
+        *("DISCARD ALL", "mine", "mine", "mine"),
     ]
 
 

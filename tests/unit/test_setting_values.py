@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pgpoolsafe.effects import Part, Verb
-from pgpoolsafe.sql.setting_values import listed_names, quoted_name
+from pgpoolsafe.sql.setting_values import is_part, listed_names, quoted_name
 from tests.unit.effect_words import effects
 from tests.unit.setting_texts import CUSTOM, NAME_LIST, PLACEHOLDERS, SPECIAL
 
@@ -96,3 +96,19 @@ def test_names_are_quoted_where_they_have_to_be(name: str, quoted: str) -> None:
 )
 def test_the_names_of_a_list(value: str, names: list[str] | None) -> None:
     assert listed_names(value) == names
+
+
+@pytest.mark.parametrize(
+    "value, expected",
+    [
+        ("ISO", True),
+        ("mdy", True),
+        ("ISO, iso", True),
+        ("iso, MDY", False),
+        ("NonEuropean,Postgres", False),
+        ("PostgreSQL , euro", False),
+    ],
+)
+def test_a_part_of_a_datestyle(value: str, expected: bool) -> None:
+    assert is_part("DateStyle", value) is expected
+    assert not is_part("TimeZone", value)

@@ -106,6 +106,15 @@ class Carried:
         """DISCARD ALL."""
         return Carried(given=self.given)
 
+    def without(self, name: str) -> Carried:
+        """The setting is somebody else's now, and so is what RESET goes back to."""
+        given = {key: value for key, value in self.given.items() if key != name}
+        return replace(self.drop(name), given=given)
+
+    def also_given(self, more: Mapping[str, str]) -> Carried:
+        """RESET goes back to these, too."""
+        return replace(self, given={**more, **self.given})
+
     def without_role(self) -> Carried:
         """SET ROLE NONE as a block says it: it counts over the role that the session has."""
         return self._as((self.identity[0], NO_ROLE))

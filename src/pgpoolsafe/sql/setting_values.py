@@ -2,8 +2,7 @@
 
 PostgreSQL keeps every setting as one string; SET makes it from the constants of its list
 (guc_funcs.c, flatten_set_variable_args), set_config takes it as it is. What is not told
-here (None) the server has to be asked for: intervals, `FROM CURRENT`, expressions, and
-DateStyle, of which a SET may change only a part.
+here (None) the server has to be asked for: intervals, `FROM CURRENT` and expressions.
 """
 
 from __future__ import annotations
@@ -21,7 +20,10 @@ NAME_LISTS = frozenset(
 """Settings that are lists of names, each of which is quoted where it has to be
 (GUC_LIST_QUOTE in guc_tables.c; extensions cannot make any)."""
 
-_IN_PARTS = frozenset({"datestyle"})
+# Both parts of a DateStyle, in either order (datetime.c, check_datestyle).
+_WHOLE_STYLE = r"(?i)\s*(?:{0}\s*,\s*{1}|{1}\s*,\s*{0})\s*".format(
+    r"(?:iso|sql|german|postgres\w*)", r"(?:ymd|dmy|mdy|us|euro\w*|noneuro\w*)"
+)
 
 # Every keyword that is not UNRESERVED in kwlist.h of PostgreSQL 15 to 18 (pg_get_keywords()):
 # quote_identifier puts these into quotes.
@@ -64,8 +66,6 @@ _CONDITIONAL = frozenset(
 
 def assigned_value(phrase: Phrase, name: str) -> Part | None:
     """The value after `SET name =`; None where only the server can tell."""
-    if name in _IN_PARTS:
-        return None
     items = phrase.split(",")
     if len(items) == 1 and name not in NAME_LISTS:
         only = items[0].tokens
@@ -73,6 +73,12 @@ def assigned_value(phrase: Phrase, name: str) -> Part | None:
             return only[0].bound
     values = [_constant(item.tokens, quotes=name in NAME_LISTS) for item in items]
     return None if None in values else ", ".join(value for value in values if value is not None)
+
+
+def is_part(name: str, value: str) -> bool:
+    """Whether what a setting was before is a part of what it will be: a DateStyle may be given
+    without its style, or without its order."""
+    return name.lower() == "datestyle" and not re.fullmatch(_WHOLE_STYLE, value)
 
 
 def argument_value(phrase: Phrase) -> Part | None:
