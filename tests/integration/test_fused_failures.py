@@ -100,3 +100,25 @@ def test_a_session_that_was_terminated_says_so(
         other.execute("SELECT pg_terminate_backend(%s, 5000)", [conn.info.backend_pid])
         assert failing(conn, text, params) is psycopg.errors.AdminShutdown
         assert conn.broken
+
+
+def test_a_statement_that_needs_no_look_begins_with_none(
+    fused: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fused.execute("SELECT 1")
+    fused.commit()
+
+    def plan(*_: Any, **__: Any) -> None:
+        raise AssertionError("a draft of the books costs more than the round trip that is saved")
+
+    monkeypatch.setattr("pgpoolsafe.guard.Guard.plan", plan)
+    for _ in range(2):
+        assert fused.execute("SELECT %s::int", [1]).fetchone() == (1,)
+        assert fused.info.transaction_status is STATUS.INTRANS
+        fused.commit()
+    monkeypatch.undo()
+    fused.execute("SELECT pg_advisory_xact_lock(1)")
+    fused.rollback()
+    failing(fused, "SELECT * FROM nowhere")
+    fused.rollback()
+    assert fused.info.transaction_status is STATUS.IDLE

@@ -101,8 +101,9 @@ def _decided(one: Statement) -> Gen:
     reading = guard.read(text)
     in_block = will_be_in_block(conn, guard)
     fuses = one.carry is not None and _fuses(conn, guard, text)
-    if not (fuses or reading not in (PLAIN, DRAWS) or guard.is_wary_of(text)):
-        gen = _plainly(one, text, in_block, draws=reading is DRAWS)
+    if reading in (PLAIN, DRAWS) and not guard.is_wary_of(text):
+        way = _fused if fuses else _plainly
+        gen = way(one, text, in_block, draws=reading is DRAWS)
         if gen is not None:
             return gen
     in_flight = sys.exc_info()[1]
@@ -129,6 +130,18 @@ def _plainly(one: Statement, text: str, in_block: bool, *, draws: bool) -> Gen |
         return None
     gen = one.carry(one.query, plan)
     return gen if one.params is not None else _showing_own_text(gen, text, plan)
+
+
+def _fused(one: Statement, _text: str, in_block: bool, *, draws: bool) -> Gen | None:
+    """The same along with a BEGIN that needs no plan either."""
+    conn, guard = one.cursor._conn, one.seat.guard
+    if one.carry is None or not one.seat.passes_begin:
+        return None
+    if draws:
+        guard.drew(in_block=in_block)
+    begin = conn._get_tx_start_command().decode()
+    guard.books.in_block = True
+    return one.carry(one.query, Plan(None, PLAIN, guard.books, begin=begin))
 
 
 def _plan(one: Statement, text: str, reading: Reading, *, in_block: bool, editable: bool) -> Plan:
