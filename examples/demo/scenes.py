@@ -6,10 +6,15 @@ clients were answered whether anybody came to harm.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from .stage import Stage
+from .stage import Client, Stage
+
+Environ = dict[str, Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+Application = Callable[[Environ, StartResponse], Iterator[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,30 @@ def timeout_that_is_lost(stage: Stage) -> Outcome:
     with stage.on(2):
         answer = a.says("show statement_timeout")
     return Outcome(answer != "2s", f"A has set its timeout to 2s, and runs with {answer}.")
+
+
+def request_without_limit(stage: Stage) -> Outcome:
+    a = stage.client("A")
+
+    def application(_environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        with stage.on(2):
+            yield a.says("select 'page' from pg_sleep(0.3)").encode()
+
+    page = b"".join(with_statement_timeout(application, a, "50ms")({}, lambda *_: None))
+    if page == b"page":
+        return Outcome(True, "The request takes as long as it likes.")
+    return Outcome(False, "The request is cut off after 50 ms.")
+
+
+def with_statement_timeout(application: Application, client: Client, timeout: str) -> Application:
+    """A WSGI application every statement of whose requests gives up after `timeout`."""
+
+    def limited(environ: Environ, start_response: StartResponse) -> Iterator[bytes]:
+        with client.limited(timeout):
+            yield from application(environ, start_response)
+
+    return limited
 
 
 def lock_for_ever(stage: Stage) -> Outcome:
@@ -164,6 +193,12 @@ SCENES = (
         "SET stays on the server connection, and the next statement is given another one. With"
         " the guard the setting travels with each transaction of its client.",
         timeout_that_is_lost,
+    ),
+    Scene(
+        "One timeout for a whole web request holds for none of its queries",
+        "A WSGI middleware sets it when a request begins and resets it when it ends. With the"
+        " guard it says `with pgpoolsafe.settings(…):` around the application instead.",
+        request_without_limit,
     ),
     Scene(
         "An advisory lock stays locked for ever",

@@ -115,6 +115,20 @@ class Client:
 
         return self._noted(run)
 
+    @contextmanager
+    def limited(self, timeout: str) -> Iterator[None]:
+        """A block in which no statement takes longer: by settings(), or as it is done by hand."""
+        if self.stage.guarded:
+            self.stage.note(self.name, f"with settings(statement_timeout='{timeout}'):")
+            with pgpoolsafe.settings(self.connection, statement_timeout=timeout):
+                yield
+            return
+        with self.stage.on(1):
+            self.says(f"set statement_timeout = '{timeout}'")
+        yield
+        with self.stage.on(2):
+            self.says("reset statement_timeout")
+
     def hears(self, seconds: float) -> str:
         """Wait for one notification."""
         self.stage.note(self.name, f"(waits {seconds:g} s for a notification)")
