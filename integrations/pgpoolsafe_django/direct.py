@@ -89,11 +89,11 @@ def _blocks_too(wrapper: Any, block: Carried) -> Iterator[None]:
         return
     guard = wrapper.pgpoolsafe
     guard.open_block()
-    blocks.enter(guard, block)
+    held = blocks.enter(guard, block)
     try:
         yield
     finally:
-        blocks.leave(block)
+        blocks.leave(held)
         guard.close_block()
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from .errors import ConfigurationError
 from .install import canonical
 from .installation import installation_of
-from .session.blocks import Entered, block_of, enter, leave
+from .session.blocks import Entered, Held, block_of, enter, leave
 from .session.settings import Carried
 
 logger = logging.getLogger("pgpoolsafe")
@@ -21,6 +21,7 @@ logger = logging.getLogger("pgpoolsafe")
 # By what it is not: a range up to the last letters there are takes milliseconds to compile.
 _LETTER = r"[^\x00-@\[-^`{-\x7f]"
 _NAME = re.compile(rf"{_LETTER}[\w$]*(\.{_LETTER}[\w$]*)*")
+_UNSENDABLE = re.compile("[\0\ud800-\udfff]")
 
 # What a transaction has once and for all, what cannot be read (GUC_NO_RESET, and
 # check_transaction_read_only() and its neighbours in variable.c), and what the driver goes by.
@@ -75,8 +76,9 @@ class settings:  # noqa: N801  # reads as a word in `with`, as allow() does
     tasks at once. No statement costs an extra round trip; a wrong name or value fails at the
     first statement (in an open transaction: at the beginning of the block). Works with `with`
     and `async with`. Raises ConfigurationError for a target that is not guarded, a name that
-    is none or belongs to one transaction (`transaction_read_only`), or a pooler that refuses
-    BEGIN and SET in one message; TypeError for another target or value.
+    is none or belongs to one transaction (`transaction_read_only`), a value that cannot be
+    sent (with a NUL), or a pooler that refuses BEGIN and SET in one message, and at the end of
+    a block that was not entered; TypeError for another value.
     """
 
     def __init__(self, target: Any = None, /, **values: str | float | bool) -> None:
@@ -152,9 +154,17 @@ def _text(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, (str, int, float)):
-        return str(value)
+        return _sendable(name, str(value))
     kind = type(value).__name__
     raise TypeError(f"settings(): {name}: expected a string, a number or a boolean, not {kind}")
+
+
+def _sendable(name: str, text: str) -> str:
+    if _UNSENDABLE.search(text):
+        raise ConfigurationError(
+            f"settings(): {name}: a value with a NUL or half of a surrogate pair cannot be sent"
+        )
+    return text
 
 
 def _scope_of(target: Any) -> Scope:
@@ -196,14 +206,15 @@ class Everywhere:
 
     def __init__(self, installation: Any) -> None:
         self._installation = installation
+        self._held: dict[int, Held] = {}
 
     def entering(self, block: Carried) -> Steps:
         self._installation.open_block()
-        enter(self._installation, block)
+        self._held[id(block)] = enter(self._installation, block)
         yield from ()
 
     def leaving(self, block: Carried) -> Steps:
-        leave(block)
+        leave(self._held.pop(id(block)))
         self._installation.close_block()
         yield from ()
 

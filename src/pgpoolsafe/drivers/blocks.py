@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..guard import Guard
+from ..session.blocks import Former
 from ..session.settings import AUTHORIZATION, ROLE, Carried
 from ..sql.putting import local_query, replacing_query
 from .kinds import driver_name, fitting_of, not_lent
@@ -19,8 +20,7 @@ _IS_CLOSED: Mapping[str, Callable[[Any], bool]] = {
     "asyncpg": lambda conn: conn.is_closed(),
 }
 
-Former = tuple[int, dict[str, "str | None"]]
-"""The number of a transaction, and the values that it had before the block."""
+Steps = tuple[tuple[str, "str | None"], ...]
 
 
 class Connection:
@@ -28,7 +28,6 @@ class Connection:
 
     def __init__(self, conn: Any) -> None:
         self._conn = conn
-        self._former: dict[int, Former] = {}
         self._reported: dict[int, dict[str, str]] = {}
         _seat(conn)
 
@@ -38,7 +37,8 @@ class Connection:
             row = yield replacing_query(block.steps)
             names = [name for name, _ in block.steps]
             former = dict(zip(names, row[::2], strict=True))
-            self._former[id(block)] = (_seat(self._conn).guard.books.number, former)
+            seat = _seat(self._conn)
+            seat.formers[id(block)] = (seat.guard.books.number, former)
         else:
             names = [name for name, _ in block.steps]
             self._reported[id(block)] = reported(self._conn, names)
@@ -48,22 +48,23 @@ class Connection:
         """An open transaction is given back what it had, or what it would have had."""
         seat = _seat(self._conn)
         own = seat.guard.books.settings
-        was_here = any(other is block for other in seat.blocks)
+        inside = seat.inside(block)
         seat.leave(block)
-        former = self._former.pop(id(block), None)
+        former = seat.formers.pop(id(block), None)
         told = self._reported.pop(id(block), {})
-        if was_here and self._is_open:
+        if inside is not None and self._is_open:
             session = {**_kept(seat.guard, told), **dict(own.steps)}
-            steps = _steps_back(seat.guard, block, former, own, session)
+            back = _steps_back(seat.guard, block, former, own, session)
+            steps = _unless_inside(back, former, inside, seat)
             if steps:
                 yield local_query(steps)
 
     def drop(self, block: Carried) -> None:
         """The block is over for this connection, which is nobody's at the moment."""
-        self._former.pop(id(block), None)
         self._reported.pop(id(block), None)
         seat = fitting_of(self._conn).seat_of(self._conn)
         if seat is not None:  # the guard may be gone
+            seat.formers.pop(id(block), None)
             seat.leave(block)
 
     def is_on(self, other: Connection) -> bool:
@@ -168,7 +169,7 @@ def _steps_back(
     former: Former | None,
     own: Carried,
     session: Mapping[str, str | None],
-) -> tuple[tuple[str, str | None], ...]:
+) -> Steps:
     """What an open transaction is to have after the block; what was SET inside it stays.
 
     `session`: what the session is set to, as far as it is known. Where only the server would
@@ -184,3 +185,24 @@ def _steps_back(
     who = [name for name in (AUTHORIZATION, ROLE) if name in left]
     rest = [name for name in left if name not in who]
     return tuple((name, before.get(name)) for name in (*who, *rest))
+
+
+def _unless_inside(
+    back: Steps, former: Former | None, inside: Sequence[Carried], seat: Any
+) -> Steps:
+    """Without what blocks set that were entered inside and are still there.
+
+    The first of them goes back to what this one would have gone back to.
+    """
+    number, known = former or (-1, {})
+    steps = []
+    for name, value in back:
+        holder = next((block for block in inside if name in dict(block.steps)), None)
+        if holder is None:
+            steps.append((name, value))
+            continue
+        formerly: dict[str, str | None] = seat.formers.get(id(holder), (-1, {}))[1]
+        formerly.pop(name, None)
+        if number == seat.guard.books.number and name in known:
+            formerly[name] = known[name]
+    return tuple(steps)

@@ -14,7 +14,7 @@ from ..poolers.answers import PoolMode
 from ..poolers.detect import is_console
 from ..rules.policy import Mode, Policy
 from ..rules.reporting import Reporter
-from ..session.blocks import around, merged
+from ..session.blocks import Former, around, inside, merged
 from ..session.settings import Carried
 from .psycopg_making import Source
 
@@ -27,7 +27,8 @@ ATTRIBUTE = "_pgpoolsafe"
 class Seat:
     """What a guarded connection carries: its guard and the quick look-up of texts.
 
-    `blocks`: the settings of `settings()` blocks on it, the outermost first.
+    `blocks`: the settings of `settings()` blocks on it, the outermost first, `formers`
+    what was there before them.
     `known` answers PLAIN for a text that needs nothing. `owners` are the installations
     that guard the connection; the last one decides. `passes_begin`: BEGIN needs no look
     (it does in statement mode, and where it takes settings along). `threshold` is the user's
@@ -45,6 +46,7 @@ class Seat:
         "blocks",
         "dress",
         "dressed",
+        "formers",
         "guard",
         "holds_threshold",
         "known",
@@ -66,6 +68,7 @@ class Seat:
         self.guard = guard
         self.owners: list[Any] = []
         self.blocks: list[Carried] = []
+        self.formers: dict[int, Former] = {}
         self.threshold: int | None = None
         self.holds_threshold = False
         self.refused = self.streamed = False
@@ -84,6 +87,10 @@ class Seat:
         """A `settings()` block on the connection begins."""
         self.blocks.append(block)
         self.settle()
+
+    def inside(self, block: Carried) -> list[Carried] | None:
+        """The blocks that were entered after this one; None where it is none of the connection."""
+        return inside(self.blocks, block)
 
     def leave(self, block: Carried) -> None:
         """It ends; blocks may end in any order."""

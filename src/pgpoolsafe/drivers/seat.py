@@ -11,7 +11,7 @@ from ..guard import Guard
 from ..poolers.answers import PoolMode
 from ..rules.policy import Mode, Policy
 from ..rules.reporting import Reporter
-from ..session.blocks import around, merged
+from ..session.blocks import Former, around, inside, merged
 from ..session.settings import Carried
 
 ATTRIBUTE = "_pgpoolsafe"
@@ -22,7 +22,8 @@ class Seat:
 
     `known` answers PLAIN for a text that needs nothing. `owners` are the installations that
     guard the connection; the last one decides. `blocks`: the settings of `settings()` blocks
-    on it, the outermost first. `lock` is for drivers that let threads share a connection.
+    on it, the outermost first, `formers` what was there before them. `lock` is for
+    drivers that let threads share a connection.
     `sending`: the text that is on its way, so that a driver's method that is made of another
     one is judged once. `own`: what the driver's module keeps here. `refused_options`: the
     settings that the connection had to be opened without.
@@ -30,6 +31,7 @@ class Seat:
 
     __slots__ = (
         "blocks",
+        "formers",
         "guard",
         "known",
         "lock",
@@ -45,6 +47,7 @@ class Seat:
         self.own = own
         self.owners: list[Any] = []
         self.blocks: list[Carried] = []
+        self.formers: dict[int, Former] = {}
         self.met = False
         self.sending: Any = None
         self.refused_options: dict[str, str] = {}
@@ -55,6 +58,10 @@ class Seat:
         """A `settings()` block on the connection begins."""
         self.blocks.append(block)
         self.settle()
+
+    def inside(self, block: Carried) -> list[Carried] | None:
+        """The blocks that were entered after this one; None where it is none of the connection."""
+        return inside(self.blocks, block)
 
     def leave(self, block: Carried) -> None:
         """It ends; blocks may end in any order."""

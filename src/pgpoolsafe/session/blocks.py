@@ -6,16 +6,30 @@ A block on an engine, a pool or the whole process holds for the context it is en
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 
+from ..errors import ConfigurationError
 from .settings import AUTHORIZATION, NO_ROLE, NOTHING, ROLE, Carried
 
-_around: ContextVar[tuple[tuple[object, Carried], ...]] = ContextVar(
-    "pgpoolsafe_settings", default=()
-)
+
+class Held:
+    """A block on an engine, a pool or the process; `is_over` also for contexts that copied it."""
+
+    __slots__ = ("block", "is_over", "owner")
+
+    def __init__(self, owner: object, block: Carried) -> None:
+        self.owner = owner
+        self.block = block
+        self.is_over = False
+
+
+_around: ContextVar[tuple[Held, ...]] = ContextVar("pgpoolsafe_settings", default=())
 
 _IDENTITY = (AUTHORIZATION, ROLE)
+
+Former = tuple[int, dict[str, "str | None"]]
+"""The number of a transaction, and the values that it had before a block on its connection."""
 
 _entered: ContextVar[tuple[Carried, ...]] = ContextVar("pgpoolsafe_entered", default=())
 
@@ -37,6 +51,8 @@ class Entered:
         One that was entered in another context (a fixture, a streamed response) is the last.
         """
         here = [block for block in _entered.get() if id(block) in self._open]
+        if not self._open:
+            raise ConfigurationError("settings(): a block ends that was not entered")
         block = (here or list(self._open.values()))[-1]
         del self._open[id(block)]
         _entered.set(tuple(other for other in _entered.get() if other is not block))
@@ -58,6 +74,12 @@ def _order(name: str) -> int:
     return _IDENTITY.index(name) if name in _IDENTITY else -1
 
 
+def inside(blocks: Sequence[Carried], block: Carried) -> list[Carried] | None:
+    """Of the blocks on a connection those that came later than this one; None: it is not there."""
+    places = [at for at, other in enumerate(blocks) if other is block]
+    return list(blocks[places[0] + 1 :]) if places else None
+
+
 def merged(blocks: Iterable[Carried]) -> Carried:
     """Blocks around one another, the outermost first."""
     frame = NOTHING
@@ -66,14 +88,17 @@ def merged(blocks: Iterable[Carried]) -> Carried:
     return frame
 
 
-def enter(owner: object, block: Carried) -> None:
+def enter(owner: object, block: Carried) -> Held:
     """A block on `owner` begins in this context."""
-    _around.set((*_around.get(), (owner, block)))
+    held = Held(owner, block)
+    _around.set((*_around.get(), held))
+    return held
 
 
-def leave(block: Carried) -> None:
-    """A block ends; blocks may end in any order, and one of another context is let be."""
-    _around.set(tuple(entry for entry in _around.get() if entry[1] is not block))
+def leave(held: Held) -> None:
+    """A block ends; blocks may end in any order, and in another context."""
+    held.is_over = True
+    _around.set(tuple(other for other in _around.get() if not other.is_over))
 
 
 def around(owners: Collection[object]) -> Carried:
@@ -81,4 +106,8 @@ def around(owners: Collection[object]) -> Carried:
     entries = _around.get()
     if not entries:
         return NOTHING
-    return merged(block for owner, block in entries if any(owner is one for one in owners))
+    return merged(
+        held.block
+        for held in entries
+        if not held.is_over and any(held.owner is one for one in owners)
+    )
