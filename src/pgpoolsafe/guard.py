@@ -128,6 +128,11 @@ class Guard:
         return self.policy.fuse_begin or self.has_settings
 
     @property
+    def has_no_blocks(self) -> bool:
+        """Whether the pooler ends a connection that opens a transaction block: statement mode."""
+        return self.judged_as.mode is PoolMode.STATEMENT
+
+    @property
     def has_settings(self) -> bool:
         """Whether there is anything to put in force, now or when the transaction ends."""
         books = self.books
@@ -249,7 +254,19 @@ class Guard:
         self.reporter.report(trial.findings)
         asked, lasting = trial.question, tuple(trial.lasting)
         plan = Plan(edited, reading, draft, asked, lasting, trial.is_lone_lock, tuple(edits))
-        return plan if carrying is None else _with_settings(plan, carrying)
+        return plan if carrying is None else self._with_settings(plan, carrying)
+
+    def _with_settings(self, plan: Plan, carrying: Carrying) -> Plan:
+        before = carrying.before
+        # What a transaction begins with can come without BEGIN in a simple Query only.
+        goes_as_query = self.has_no_blocks and bool(before and before.modes)
+        return plan._replace(
+            before=before,
+            after=carrying.after,
+            ask=carrying.ask,
+            as_query=carrying.way is Manner.QUERY or goes_as_query,
+            hidden=tuple(carrying.hidden),
+        )
 
     def plan_for_plain(self, text: str) -> Plan | None:
         """The plan for a plain text that is a transaction of its own and takes settings along.
@@ -260,7 +277,7 @@ class Guard:
         if self.is_wary_of(text) or way not in (Manner.PIPED, Manner.QUERY):
             return None
         settings = self.in_force
-        if not settings:
+        if not settings or (settings.modes and self.has_no_blocks):
             return None
         return Plan(None, PLAIN, self.books, before=settings, as_query=way is Manner.QUERY)
 
@@ -391,16 +408,6 @@ class Guard:
         message of its own would reach another server connection.
         """
         return "; ".join(["ROLLBACK", *releases(self.books)])
-
-
-def _with_settings(plan: Plan, carrying: Carrying) -> Plan:
-    return plan._replace(
-        before=carrying.before,
-        after=carrying.after,
-        ask=carrying.ask,
-        as_query=carrying.way is Manner.QUERY,
-        hidden=tuple(carrying.hidden),
-    )
 
 
 def ends_transaction(reading: Reading) -> bool:

@@ -134,7 +134,8 @@ def _prepare_override(cls: Any) -> Any:
             await _meet(self, seat)
         if seat.own.lent:
             seat.own.end_blocks(seat)
-        before = NOTHING if self.is_in_transaction() else seat.guard.in_force
+        is_bare = self.is_in_transaction() or seat.judges_begin
+        before = NOTHING if is_bare else seat.guard.in_force
         statements = seat.own.statements
         try:
             return await bracketed(
@@ -180,7 +181,7 @@ def _bound_override(cls: Any, name: str) -> Any:
 
             return await with_settings(self, order, run)
 
-        return await _guarded(self, seat, text, args, send_text)
+        return await _guarded(self, seat, text, args, send_text, is_prepared=True)
 
     return bound
 
@@ -203,7 +204,8 @@ def _many_override(cls: Any) -> Any:
             return await with_settings(self, order, run)
 
         params = worst(reading, rows) if reading.bound else None
-        return await _guarded(self, seat, text, params, send, rows if reading.bound else ())
+        batch = rows if reading.bound else ()
+        return await _guarded(self, seat, text, params, send, batch, is_prepared=True)
 
     return bind_execute_many
 
@@ -244,9 +246,19 @@ _LEVELS = ("READ COMMITTED", "READ UNCOMMITTED", "REPEATABLE READ", "SERIALIZABL
 
 
 async def _guarded(
-    protocol: Any, seat: Seat, text: Any, params: Any, send: Sending, batch: Any = ()
+    protocol: Any,
+    seat: Seat,
+    text: Any,
+    params: Any,
+    send: Sending,
+    batch: Any = (),
+    *,
+    is_prepared: bool = False,
 ) -> Any:
-    """Send a text that may have to be judged; `send` takes what is sent in the end."""
+    """Send a text that may have to be judged; `send` takes what is sent in the end.
+
+    `is_prepared`: settings need a BEGIN to go with it, which statement mode does not have.
+    """
     own: Own = seat.own
     try:
         if text.__class__ is str and (seat.known(text) is PLAIN or _passes(seat, text)):
@@ -254,7 +266,8 @@ async def _guarded(
         conn = own.conn() if seat is not RETIRED else None
         if conn is None or own.busy or conn.is_closed() or not isinstance(text, str):
             return await send(text, AS_IT_IS)  # asyncpg says so in its own words
-        return await _judged(protocol, conn, seat, text, params, send, batch)
+        can_add = not (is_prepared and seat.judges_begin)
+        return await _judged(protocol, conn, seat, text, params, send, batch, can_add=can_add)
     except PostgresError:
         _note_failure(protocol, seat)
         raise
@@ -285,7 +298,15 @@ _BEGINS = frozenset({"BEGIN;", *(f"BEGIN ISOLATION LEVEL {level};" for level in 
 
 
 async def _judged(
-    protocol: Any, conn: Any, seat: Seat, text: str, params: Any, send: Sending, batch: Any
+    protocol: Any,
+    conn: Any,
+    seat: Seat,
+    text: str,
+    params: Any,
+    send: Sending,
+    batch: Any,
+    *,
+    can_add: bool,
 ) -> Any:
     own: Own = seat.own
     if own.lent:
@@ -307,7 +328,8 @@ async def _judged(
     if text == conn._reset_query:  # what a pool sends when a connection comes back to it
         steps = command(seat, wire, text)
     else:
-        steps = statement(seat, wire, text, params, batch=batch, masked=_is_masked())
+        masked = _is_masked()
+        steps = statement(seat, wire, text, params, can_add=can_add, batch=batch, masked=masked)
     own.busy = True
     try:
         result = await run_async(steps, perform)

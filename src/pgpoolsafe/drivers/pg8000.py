@@ -273,11 +273,19 @@ def _judged(
 
     masked = sys.exc_info()[1] is not None
     wire = _Wire(conn, seat.own)
-    steps = statement(seat, wire, text, params, editable=editable, can_add=editable, masked=masked)
+    can_add = editable and not _needs_begin(seat, params)
+    steps = statement(seat, wire, text, params, editable=editable, can_add=can_add, masked=masked)
     try:
         return _noting_the_end(wire, seat.own, text, lambda: run(steps, perform))
     finally:
         seat.own.begin = False
+
+
+def _needs_begin(seat: Seat, params: Any) -> bool:
+    """Whether settings could only go along behind a BEGIN, which statement mode does not have."""
+    if not seat.judges_begin:
+        return False
+    return params is not None or not sending.merges(Send(before=seat.guard.in_force))
 
 
 def _noting_the_end(wire: _Wire, own: _Own, text: str, work: Callable[[], Any]) -> Any:

@@ -177,7 +177,7 @@ def _piped(cursor: Any, plan: Plan, statement: _Statement) -> Gen:
     """The results of the statement itself; an error of ours, or of COMMIT, is raised."""
     conn, before = cursor._conn, plan.before
     modes = before.modes if before is not None else {}
-    is_ours = bool(modes) and plan.begin is None
+    is_ours = bool(modes) and plan.begin is None and not _guard_of(conn).has_no_blocks
     begin = f"BEGIN {' '.join(modes.values())}" if is_ours else plan.begin
     first = [begin] if begin is not None else []
     if before is not None and begin is not None:

@@ -158,11 +158,21 @@ def _plan(one: Statement, text: str, reading: Reading, *, in_block: bool, editab
         can_add=in_pipeline or has_carry,
         can_ask=has_carry and one.can_ask and not in_pipeline,
         can_follow=has_carry and one.can_ask and not in_pipeline,
-        takes_modes=in_block or not in_pipeline or pipeline.takes_modes(conn),
+        takes_modes=in_block or _takes_modes(one, text),
         batch=one.batch or (),
         segment=None if in_block else pipeline.segment(conn),
     )
     return plan
+
+
+def _takes_modes(one: Statement, text: str) -> bool:
+    """Whether the modes of a transaction can go before its first query."""
+    conn = one.cursor._conn
+    if conn._pipeline:
+        return pipeline.takes_modes(conn)
+    if not one.seat.guard.has_no_blocks:
+        return True
+    return not one.params and (not one.cursor.format or manner(text) is Manner.QUERY)
 
 
 def _planned(one: Statement, text: str, plan: Plan) -> Gen:

@@ -8,7 +8,6 @@ from typing import Any
 
 from ..effects import PLAIN, Reading
 from ..guard import Guard
-from ..poolers.answers import PoolMode
 from ..rules.policy import Mode, Policy
 from ..rules.reporting import Reporter
 from ..session.blocks import Former, around, inside, merged
@@ -92,7 +91,7 @@ class Seat:
     @property
     def judges_begin(self) -> bool:
         """Whether a BEGIN is worth a word: in statement mode a transaction cannot be had."""
-        return self.guard.judged_as.mode is PoolMode.STATEMENT
+        return self.guard.has_no_blocks
 
     @property
     def begins_plainly(self) -> bool:
