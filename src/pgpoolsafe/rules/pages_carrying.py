@@ -158,8 +158,9 @@ CARRYING = {
         """,
         undetected="""
             Casts that are not written: a PL/pgSQL variable of type uuid that the setting is
-            assigned to, `uuid(current_setting(…))`, an argument of that type. A name of the
-            setting that is computed. Index expressions, rules, domains and trigger conditions.
+            assigned to, `uuid(current_setting(…))`, an argument of that type. A cast of a CASE, or
+            of what a function of yours returns. A name of the setting that is computed. Index
+            expressions, rules, domains and trigger conditions.
             Nothing is said where the same expression or function compares the setting with ''.
         """,
         elsewhere="""

@@ -27,6 +27,13 @@ _TAKES_EMPTY = frozenset(_TEXTS.split())
 # What hands '' on: COALESCE only replaces NULL.
 _HANDS_ON = frozenset({"coalesce", "lower", "upper", "trim", "btrim", "ltrim", "rtrim"})
 
+# The same of their first argument. NULLIF does, if not for '' itself.
+_FIRST_WORDS = "left nullif replace right split_part substr translate"
+_HANDS_FIRST_ON = frozenset(_FIRST_WORDS.split())
+
+# TRIM(BOTH FROM …): so the server writes trim() in what it has stored.
+_SIDES = frozenset({"both", "leading", "trailing"})
+
 _COMPARES = frozenset({"=", "<>", "!="})
 
 
@@ -93,14 +100,20 @@ class _Value:
         if begin is None:
             return None
         before, end = self.code.code(begin - 1), self.code.step(begin)
-        if before in _HANDS_ON:
+        if before in _HANDS_ON or (before in _HANDS_FIRST_ON and self._is_handed_on(begin, before)):
             return replace(self, lo=begin - 1, hi=end)
         is_plain = end == self.hi + 1 and (before in BEFORE_EXPRESSION or not self._is_name(begin))
         return replace(self, lo=begin, hi=end) if is_plain else None
 
+    def _is_handed_on(self, begin: int, function: str) -> bool:
+        """Whether it is the first argument, and not compared with '' as NULLIF does."""
+        return begin == self.lo - 1 and not (function == "nullif" and self._is_empty(self.hi + 1))
+
     def _parenthesis(self) -> int | None:
         """Where the parenthesis opens in which it is one of the things between commas."""
         at = self.lo - 1
+        if self.code.code(at) == "from" and self.code.code(at - 1) in _SIDES:
+            at -= 2
         if self.code.code(self.hi) not in (",", ")") or self.code.code(at) not in (",", "("):
             return None
         while at >= 0 and self.code.code(at) != "(":
