@@ -36,7 +36,7 @@ from .session.keys import first_of, is_true, key_of, param, text_of
 from .sql.assignments import OF_LATER_TRANSACTIONS, TRANSACTION_ONLY
 from .sql.drawing import draws_for_itself, may_draw
 from .sql.edits import apply
-from .sql.quick import first_word
+from .sql.quick import called, first_word
 from .sql.relations import relations
 
 _SETTINGS = (EffectKind.SETTING, EffectKind.ROLE)
@@ -263,8 +263,8 @@ class Trial:
         rule = RULES["settings-not-carried"]
         level = Level.IGNORE if self._is_allowed(rule) else self.policy.level(rule)
         if level is not Level.IGNORE:
-            # A plain text is read as one statement, without a look at its command.
-            command = statement.command or first_word(self.text).upper()
+            words = called(self.text[statement.start : statement.end])
+            command = statement.command if statement.control else words or statement.command
             self._due(self._finding(rule, None, statement._replace(command=command), level))
 
     def _is_touched(self, key: Key) -> bool:

@@ -219,6 +219,26 @@ def test_what_settings_cannot_travel_with_is_told(text: str) -> None:
         assert carrier("SET work_mem = '1MB'", mode="strict").send(text) == text
 
 
+NAMED = [
+    ("CREATE UNIQUE INDEX CONCURRENTLY ON t (a)", "CREATE UNIQUE INDEX CONCURRENTLY"),
+    ("/* by night */ create index\n concurrently a on t (a)", "CREATE INDEX CONCURRENTLY"),
+    ("DROP INDEX CONCURRENTLY a", "DROP INDEX CONCURRENTLY"),
+    ("VACUUM FULL t", "VACUUM FULL"),
+    ("VACUUM (FULL) t", "VACUUM"),
+    ("ALTER SYSTEM SET work_mem = '1MB'", "ALTER SYSTEM"),
+    ("REINDEX TABLE CONCURRENTLY t", "REINDEX TABLE CONCURRENTLY"),
+    ("DROP DATABASE a", "DROP DATABASE"),
+    ("CALL table_system()", "CALL"),
+]
+
+
+@pytest.mark.parametrize("text, name", NAMED)
+def test_it_is_named_by_its_kind(text: str, name: str) -> None:
+    runs = rf"settings-not-carried: {name} runs without this connection's settings \(work_mem\)"
+    with pytest.raises(SessionStateError, match=runs):
+        carrier("SET work_mem = '1MB'", mode="strict").send(text)
+
+
 @pytest.mark.parametrize("text", [text for text in CANNOT if "PREPARED" in text])
 def test_a_prepared_transaction_is_ended_without_the_role(text: str) -> None:
     assert carrier("SET work_mem = '1MB'", mode="strict").send(text) == text  # nothing is lost

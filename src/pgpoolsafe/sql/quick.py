@@ -60,6 +60,29 @@ def first_word(text: str) -> str:
     return "" if found is None else found[1].lower()
 
 
+_KINDS_WORDS = """
+    concurrently database full index schema subscription system table tablespace unique
+"""
+_KINDS = frozenset(_KINDS_WORDS.split())
+_MOST_KINDS = 3
+_OF_KINDS = frozenset({"ALTER", "CREATE", "DROP", "REINDEX", "VACUUM"})
+
+
+def called(text: str) -> str:
+    """What a statement is called, in upper case: CREATE INDEX CONCURRENTLY, VACUUM FULL, CALL."""
+    found = _FIRST.match(text)
+    if found is None:
+        return ""
+    words = [found[1].upper()]
+    if words[0] not in _OF_KINDS:
+        return words[0]
+    for word in text[found.end() :].split(maxsplit=_MOST_KINDS)[:_MOST_KINDS]:
+        if word.lower() not in _KINDS:
+            break
+        words.append(word.upper())
+    return " ".join(words)
+
+
 def has_more(text: str) -> bool:
     """Whether anything follows a semicolon, be it inside a string."""
     at = text.find(";")
