@@ -8,10 +8,11 @@ from typing import Any
 import pg8000.dbapi
 import psycopg
 import pytest
+from psycopg_pool import ConnectionPool
 
 import pgpoolsafe
 from tests.servers import Postgres, Server
-from tests.servers.lab import ENDPOINTS, Lab
+from tests.servers.lab import ENDPOINTS, Endpoint, Lab
 
 pytestmark = pytest.mark.lab
 
@@ -86,3 +87,33 @@ def bystander(server: Server | Postgres) -> Any:
     """What a client finds that has set nothing, on the server connection of the last one."""
     with server.connect("app") as conn:
         return conn.execute(SHOW).fetchone()
+
+
+ODYSSEYS = [e for e in ENDPOINTS if e.product == "odyssey" and "-transaction-" in e.name]
+PATHS = ["pg_catalog, public", '"a b", "C"', "pg_catalog", '"pg_catalog, public"']
+
+
+@pytest.mark.parametrize("endpoint", ODYSSEYS, ids=lambda endpoint: endpoint.name)
+def test_odyssey_does_not_restore_a_list_as_one_name(endpoint: Endpoint, lab: Lab) -> None:
+    """On PostgreSQL 18, which reports it, it would say SET search_path = 'a, b'."""
+    with lab.running(endpoint) as server, server.connect("app", autocommit=True) as conn:
+        with pgpoolsafe.install(conn):
+            for path in PATHS:
+                conn.execute(f"SET search_path TO {path}")
+                found = [conn.execute("SHOW search_path").fetchone() for _ in range(3)]
+                with conn.transaction():
+                    found.append(conn.execute("SHOW search_path").fetchone())
+                assert found == [(path,)] * 4
+
+
+@pytest.mark.parametrize("endpoint", ODYSSEYS, ids=lambda endpoint: endpoint.name)
+def test_nor_does_a_connection_that_asks_for_one(endpoint: Endpoint, lab: Lab) -> None:
+    asked = {"options": "-c search_path=pg_catalog,public", "autocommit": True}
+    with lab.running(endpoint) as server:
+        pool = ConnectionPool(server.dsn("app"), kwargs=asked, min_size=1, open=False)
+        with pgpoolsafe.install(pool), pool, pool.connection() as conn:
+            found = [conn.execute("SHOW search_path").fetchone()]
+            conn.execute("SET search_path TO public")
+            conn.execute("RESET search_path")
+            found.append(conn.execute("SHOW search_path").fetchone())
+    assert [path.replace(" ", "") for (path,) in found] == ["pg_catalog,public"] * 2

@@ -216,6 +216,7 @@ def test_what_odyssey_tracks() -> None:
     on_18 = pooler("odyssey", mode=TRANSACTION, reported=REPORTED_18)
     assert on_15.tracked == FIVE | {"default_transaction_read_only"}
     assert on_18.tracked == FIVE | {"default_transaction_read_only", "search_path"}
+    assert on_18.shown == {"search_path"}  # it restores it, as one name
 
 
 @pytest.mark.parametrize(

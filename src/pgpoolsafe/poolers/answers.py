@@ -60,7 +60,8 @@ class Pooler:
     `measured`: whether its answers were observed on a real one, rather than read in its
     documentation or source; where they were not, its name says so. `begin_with_set`: what
     becomes of `BEGIN; SET LOCAL …` in one message. `shown`: those of `tracked` that also
-    show to a client which has none of its own: better carried than left to the pooler.
+    show to a client which has none of its own, or come back as something else: better carried
+    than left to the pooler.
     """
 
     product: str

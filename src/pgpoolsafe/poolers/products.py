@@ -90,7 +90,7 @@ class Row(NamedTuple):
     `prepared`: whether protocol-level prepared statements follow the client by default;
     None: configuration decides. `source`: where the row comes from. `begin_with_set`: what
     becomes of `BEGIN; SET LOCAL …` in one message. `shown`: tracked settings that also show
-    to a client which has none of its own.
+    to a client which has none of its own, or come back as something else.
     """
 
     product: str
@@ -137,6 +137,8 @@ _SIX = TRACKED_BY_MOST | {"intervalstyle"}
 SHOWN_BY_MANY = frozenset({"application_name"})
 """Restored for each client that has one, and left for those that have none: PgBouncer before
 1.22."""
+_SPOILT_BY_ODYSSEY = frozenset({"search_path"})
+"""Restored as one name: a list of two as a schema that is called `"a, b"`."""
 
 _SHARED = (PoolMode.TRANSACTION, PoolMode.STATEMENT)
 _LEAKS = _all(Answer.LEAKS)
@@ -219,6 +221,7 @@ ROWS: tuple[Row, ...] = (
         _SHARED,
         tracked=TRACKED_BY_MOST,
         if_reported=frozenset({"default_transaction_read_only", "search_path"}),
+        shown=_SPOILT_BY_ODYSSEY,
     ),
     Row("pgagroal", _LEAKS, f"{_MEASURED} (1.6.0)", before=(2,), prepared=False),
     # 2.x keeps a client on its server connection, and resets nothing for the next client.

@@ -45,8 +45,8 @@ _REPORTED = _SIX | {
     "search_path",
     "session_authorization",
 }
+# Not search_path: of a list it makes one name.
 _ODYSSEY = _FIVE | {
-    "search_path",
     "statement_timeout",
     "work_mem",
     "lock_timeout",
