@@ -122,3 +122,77 @@ def test_a_statement_that_needs_no_look_begins_with_none(
     failing(fused, "SELECT * FROM nowhere")
     fused.rollback()
     assert fused.info.transaction_status is STATUS.IDLE
+
+
+def carrying(postgres: Postgres, texts: Any, autocommit: bool, **guard: Any) -> Any:
+    """A connection that sends what it has set along, as behind a pooler."""
+    conn = psycopg.connect(postgres.dsn(), autocommit=autocommit)
+    pgpoolsafe.install(conn, pooler="pgbouncer", pool_mode="transaction", **guard)
+    for one in texts:
+        conn.execute(one)
+    conn.commit()
+    return conn
+
+
+REFUSED = {
+    "binary results of a client-side cursor": (psycopg.ClientCursor, "SELECT %s", ["a"], True),
+    "more parameters than the protocol has": (
+        psycopg.Cursor,
+        f"SELECT ARRAY[{', '.join(['%s'] * 65536)}]",
+        ["a"] * 65536,
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+@pytest.mark.parametrize("fuse_begin", [True, False])
+@pytest.mark.parametrize("texts", SET.values(), ids=SET)
+@pytest.mark.parametrize("kind, text, params, binary", REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_sent_leaves_the_connection_as_it_does_without(
+    kind: Any,
+    text: str,
+    params: Any,
+    binary: Any,
+    texts: Any,
+    fuse_begin: bool,
+    autocommit: bool,
+    postgres: Postgres,
+) -> None:
+    noticed = []
+    for guard in ({"mode": "off"}, {"fuse_begin": fuse_begin}):
+        with carrying(postgres, texts, autocommit, **guard) as conn:
+            with pytest.raises(psycopg.Error) as caught:
+                kind(conn).execute(text, params, binary=binary)
+            status = conn.info.transaction_status
+            shown = conn.execute("SELECT current_setting('transaction_isolation')").fetchone()
+            noticed.append((caught.type, str(caught.value), status, shown))
+    assert noticed[0] == noticed[1]
+
+
+@pytest.mark.parametrize("texts", SET.values(), ids=SET)
+def test_several_statements_of_a_client_side_cursor_take_settings_along(
+    texts: Any, postgres: Postgres
+) -> None:
+    with carrying(postgres, texts, autocommit=True) as conn:
+        cursor = psycopg.ClientCursor(conn)
+        cursor.execute("SELECT %s; SELECT current_setting('work_mem')", ["a"])
+        assert cursor.fetchone() == ("a",)
+        assert cursor.nextset()
+        assert cursor.fetchone() == (("9MB",) if texts else ("4MB",))
+        assert not cursor.nextset()
+
+
+@pytest.mark.parametrize("texts", SET.values(), ids=SET)
+@pytest.mark.parametrize("text", ["SELECT 1; SELEC 2", "SELEC 1; SELECT 2", "SELECT 1; SELECT ("])
+def test_several_statements_that_cannot_be_read_are_refused_in_the_servers_words(
+    text: str, texts: Any, postgres: Postgres
+) -> None:
+    said = []
+    for mode in ("off", "warn"):
+        rules = {"unreadable-statement": "ignore"}
+        with carrying(postgres, texts, autocommit=True, mode=mode, rules=rules) as conn:
+            with pytest.raises(psycopg.errors.SyntaxError) as caught:
+                conn.execute(text)
+            said.append((str(caught.value), caught.value.diag.statement_position))
+    assert said[0] == said[1]

@@ -15,6 +15,7 @@ from psycopg import DatabaseError, InterfaceError, ProgrammingError, pq
 from psycopg._preparing import Prepare
 from psycopg._queries import PostgresClientQuery
 from psycopg.adapt import Transformer
+from psycopg.client_cursor import ClientCursorMixin
 from psycopg.errors import error_from_result
 from psycopg.generators import execute as communicate
 from psycopg.generators import fetch_many, send
@@ -58,7 +59,11 @@ def execute(
     cursor._query = pgq
     is_binary = cursor.format if binary is None else binary
     is_query = plan.as_query or plan.hidden
-    if pgq.params or not is_query or (is_binary and not plan.has_no_rows):
+    if isinstance(cursor, ClientCursorMixin):  # its parameters are in the text; it has no binary
+        is_extended = is_binary
+    else:
+        is_extended = pgq.params or (is_binary and not plan.has_no_rows)
+    if is_extended or not is_query:
         results = yield from _piped(cursor, plan, _Statement(cursor, pgq, prepare, binary))
     else:
         results = yield from _as_query(conn, _guard_of(conn), plan, pgq.query)
@@ -79,19 +84,30 @@ def _start_query(cursor: Any, query: Any) -> None:
 
 
 class _Statement:
-    """The user's statement in a pipeline of ours: prepared before, if psycopg would."""
+    """The user's statement in a pipeline of ours: prepared before, if psycopg would.
+
+    `refusal`: what psycopg, or libpq, said instead of queueing it.
+    """
 
     def __init__(self, cursor: Any, pgq: Any, prepare: bool | None, binary: bool | None) -> None:
         self._cursor, self._pgq, self._binary = cursor, pgq, binary
         self._manager = cursor._conn._prepared
         self._prepare, self._name = cursor._get_prepared(pgq, prepare)
+        self.refusal: Exception | None = None
 
     @property
     def is_prepared_now(self) -> bool:
         return bool(self._prepare is Prepare.SHOULD)
 
-    def send(self) -> None:
-        """Queue it, and its preparation, in libpq."""
+    def send(self) -> bool:
+        """Queue it, and its preparation, in libpq; whether that took it."""
+        try:
+            self._send()
+        except Exception as error:  # noqa: BLE001  # raised when the pipeline is empty again
+            self.refusal = error
+        return self.refusal is None
+
+    def _send(self) -> None:
         cursor, pgq = self._cursor, self._pgq
         if self._prepare is Prepare.NO:
             cursor._execute_send(pgq, force_extended=True, binary=self._binary)
@@ -149,7 +165,12 @@ def _as_query(conn: Any, guard: Guard, plan: Plan, text: bytes) -> Gen:
         if plan.ask:
             guard.told(plan, _row(conn, theirs[-1]))
         theirs = theirs[: -len(after)]
-    return [result for at, result in enumerate(theirs) if at not in plan.hidden]
+    return [result for at, result in enumerate(theirs) if _is_shown(result, at, plan)]
+
+
+def _is_shown(result: Result, at: int, plan: Plan) -> bool:
+    """Not what was written into the text; but a text that cannot be read has one error only."""
+    return at not in plan.hidden or result.status == FATAL_ERROR
 
 
 def head_of(plan: Plan) -> str:
@@ -188,7 +209,12 @@ def _piped(cursor: Any, plan: Plan, statement: _Statement) -> Gen:
         first.append(local_query(before.steps))
     last = list(local_statements(plan.after.steps)) if plan.after else []
     last += [asking_query(plan.ask)] if plan.ask else []
-    groups = yield from _run(conn, first, statement, [*last, *(["COMMIT"] if is_ours else [])])
+    last += ["COMMIT"] if is_ours else []
+    groups = yield from _run(conn, first, statement, last)
+    if statement.refusal is not None:
+        if is_ours and conn.pgconn.transaction_status == pq.TransactionStatus.INTRANS:
+            yield from _roll_back(conn)
+        raise statement.refusal
     answers = Answers(first, groups, is_prepared_now=statement.is_prepared_now)
     failed = answers.failed_before
     if failed is not None or (is_ours and not _all_fine(answers.theirs)):
@@ -201,7 +227,7 @@ def _piped(cursor: Any, plan: Plan, statement: _Statement) -> Gen:
         for group in answers.after:
             _raise_ours(conn, group)
         if plan.ask:
-            _guard_of(conn).told(plan, _row(conn, answers.after[len(last) - 1][0]))
+            _guard_of(conn).told(plan, _row(conn, answers.after[len(last) - 1 - is_ours][0]))
     return answers.theirs
 
 
@@ -232,16 +258,17 @@ def _run(
 ) -> Generator[Any, Any, list[list[Result]]]:
     pgconn, seat = conn.pgconn, getattr(conn, ATTRIBUTE, RETIRED)
     encoding = pgconn._encoding
+    ours = [text.encode(encoding) for text in (*first, *last)]
     streamed, seat.streamed = seat.streamed, False
     pgconn.enter_pipeline_mode()
     try:
         if streamed:  # libpq is still in single-row mode for what comes first: an empty Parse
             pgconn.send_prepare(b"", b"")
-        for text in first:
-            pgconn.send_query_params(text.encode(encoding), None)
-        statement.send()
-        for text in last:
-            pgconn.send_query_params(text.encode(encoding), None)
+        for text in ours[: len(first)]:
+            pgconn.send_query_params(text, None)
+        if statement.send():
+            for text in ours[len(first) :]:
+                pgconn.send_query_params(text, None)
         pgconn.pipeline_sync()
         yield from send(pgconn)
         groups = yield from _up_to_sync(pgconn)
@@ -271,8 +298,12 @@ def _up_to_sync(pgconn: Any) -> Generator[Any, Any, list[list[Result]]]:
 def _undo(conn: Any) -> Gen:
     """A transaction whose beginning failed is not left behind."""
     if conn.pgconn.transaction_status == pq.TransactionStatus.INERROR:
-        conn.pgconn.send_query(b"ROLLBACK")
-        yield from communicate(conn.pgconn)
+        yield from _roll_back(conn)
+
+
+def _roll_back(conn: Any) -> Gen:
+    conn.pgconn.send_query(b"ROLLBACK")
+    yield from communicate(conn.pgconn)
 
 
 # results
