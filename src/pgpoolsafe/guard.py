@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .carrying import Carrying
-from .effects import PLAIN, ControlVerb, Edit, EffectKind, Reading, Verb
+from .effects import PLAIN, ControlVerb, Edit, EffectKind, Reading, Statement, Verb
 from .judge import Page, Trial
 from .plan import Plan
 from .poolers.answers import Pooler, PoolMode
@@ -396,6 +396,33 @@ class Guard:
                 if memo is not None:  # in the log: the user's own error is on its way
                     logger.warning("%s; its text failed", memo.line)
 
+    def stopped(
+        self, text: str, reading: Reading, params: Any, *, was_in_block: bool, in_block: bool
+    ) -> None:
+        """A text of several statements failed after those of `reading`, its first ones.
+
+        What they have committed stays, and so do their savepoints in the block that is open.
+        To be said before `failed`; `was_in_block`: the text began inside a block.
+        """
+        if not in_block:  # what came after the last end is undone
+            ends = [at for at, one in enumerate(reading.statements, 1) if _is_end(one)]
+            reading = reading._replace(statements=reading.statements[: ends[-1] if ends else 0])
+        if not reading.statements:
+            return
+        draft = self.books.copy()
+        draft.in_block = was_in_block
+        trial = Trial(text, reading, params, draft, self.policy, self.judged_as)
+        carrying = trial.carrying = self._carrying(text, reading, draft)
+        if carrying is not None:
+            carrying.in_force, carrying.is_single = was_in_block, False
+        try:
+            trial.run()
+        except Exception:  # noqa: BLE001  # logged, and raised again in strict mode
+            self.own_failure()
+            return
+        draft.surviving = self.books.surviving  # which `failed` adds to
+        self.books = draft
+
     def would_outlive(self) -> list[Finding]:
         """What would be found if the open transaction were committed now; changes nothing."""
         memos = self.books.outlive(committed=True)
@@ -412,10 +439,11 @@ class Guard:
 
 def ends_transaction(reading: Reading) -> bool:
     """Whether a text is one statement that ends the transaction."""
-    if len(reading.statements) != 1:
-        return False
-    control = reading.statements[0].control
-    return control is not None and control.verb in _ENDS
+    return len(reading.statements) == 1 and _is_end(reading.statements[0])
+
+
+def _is_end(statement: Statement) -> bool:
+    return statement.control is not None and statement.control.verb in _ENDS
 
 
 def is_rollback(reading: Reading) -> bool:

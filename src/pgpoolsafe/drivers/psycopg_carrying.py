@@ -165,7 +165,9 @@ def _as_query(conn: Any, guard: Guard, plan: Plan, text: bytes) -> Gen:
         if plan.ask:
             guard.told(plan, _row(conn, theirs[-1]))
         theirs = theirs[: -len(after)]
-    return [result for at, result in enumerate(theirs) if _is_shown(result, at, plan)]
+    theirs = [result for at, result in enumerate(theirs) if _is_shown(result, at, plan)]
+    getattr(conn, ATTRIBUTE, RETIRED).succeeded = len(theirs) - (not _all_fine(theirs[-1:]))
+    return theirs
 
 
 def _is_shown(result: Result, at: int, plan: Plan) -> bool:
@@ -212,9 +214,7 @@ def _piped(cursor: Any, plan: Plan, statement: _Statement) -> Gen:
     last += ["COMMIT"] if is_ours else []
     groups = yield from _run(conn, first, statement, last)
     if statement.refusal is not None:
-        if is_ours and conn.pgconn.transaction_status == pq.TransactionStatus.INTRANS:
-            yield from _roll_back(conn)
-        raise statement.refusal
+        yield from _refused(conn, statement.refusal, is_open=is_ours)
     answers = Answers(first, groups, is_prepared_now=statement.is_prepared_now)
     failed = answers.failed_before
     if failed is not None or (is_ours and not _all_fine(answers.theirs)):
@@ -299,6 +299,13 @@ def _undo(conn: Any) -> Gen:
     """A transaction whose beginning failed is not left behind."""
     if conn.pgconn.transaction_status == pq.TransactionStatus.INERROR:
         yield from _roll_back(conn)
+
+
+def _refused(conn: Any, error: Exception, *, is_open: bool) -> Gen:
+    """Raise it. `is_open`: what went before has begun a transaction of ours."""
+    if is_open and conn.pgconn.transaction_status == pq.TransactionStatus.INTRANS:
+        yield from _roll_back(conn)
+    raise error
 
 
 def _roll_back(conn: Any) -> Gen:

@@ -31,6 +31,7 @@ from .psycopg_outcome import (
     carry_out_question,
     has_failed,
     is_busy,
+    is_in_block,
     refuse_end,
 )
 from .psycopg_texts import Template, like, text_of, values_in
@@ -180,8 +181,12 @@ def _planned(one: Statement, text: str, plan: Plan) -> Gen:
     sent = one.query
     if plan.text is not None:
         sent = like(conn, sent, plan.text[len(one.prefix) :])
-    if plan.travels and one.carry is not None and not conn._pipeline:
-        gen = one.carry(sent, plan)
+    carry = None if conn._pipeline else one.carry
+    if carry and one.can_ask and guard.carries and _is_program(plan.reading):
+        in_block = will_be_in_block(conn, guard)
+        gen = _stopping(one, text, plan, carry(sent, plan._replace(as_query=True)), in_block)
+    elif carry and plan.travels:
+        gen = carry(sent, plan)
     else:
         gen = one.send(sent)
         if conn._pipeline and (plan.edits or pipeline.concerns_settings(guard, plan)):
@@ -194,6 +199,25 @@ def _planned(one: Statement, text: str, plan: Plan) -> Gen:
     if plan.text is None:
         return carry_out(conn, guard, plan, gen)
     return carry_out_edited(one.cursor, guard, plan, gen)
+
+
+def _is_program(reading: Reading) -> bool:
+    """Whether it is several statements with transaction control among them."""
+    statements = reading.statements
+    return len(statements) > 1 and any(statement.control for statement in statements)
+
+
+def _stopping(one: Statement, text: str, plan: Plan, gen: Gen, in_block: bool) -> Gen:
+    """Such a text may fail after a COMMIT of its own, or a savepoint."""
+    conn, seat, reading = one.cursor._conn, one.seat, plan.reading
+    seat.succeeded = 0
+    try:
+        return (yield from gen)
+    except psycopg.Error:
+        done = reading._replace(statements=reading.statements[: seat.succeeded])
+        now = is_in_block(conn)
+        seat.guard.stopped(text, done, one.params, was_in_block=in_block, in_block=now)
+        raise
 
 
 def _fuses(conn: Any, guard: Guard, text: str) -> bool:
