@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -195,4 +196,36 @@ def test_several_statements_that_cannot_be_read_are_refused_in_the_servers_words
             with pytest.raises(psycopg.errors.SyntaxError) as caught:
                 conn.execute(text)
             said.append((str(caught.value), caught.value.diag.statement_position))
+    assert said[0] == said[1]
+
+
+PLACES: dict[str, tuple[str, Any]] = {
+    "a SET": ("SET app.tenant = %s nowhere", ["x"]),
+    "a set_config": ("SELECT set_config(%s, %s, %s), nowhere", ["app.tenant", "v", False]),
+    "names": (
+        "SELECT '%%', nowhere,\n set_config(%(name)s, %(value)s, %(local)s)",
+        {"name": "app.tenant", "value": "zürich", "local": False},
+    ),
+    "a value before": ("SELECT %s::text, set_config('work_mem', %s, false), nowhere", ["ü", "7MB"]),
+    "several": ("SELECT %s; SET app.tenant = 'x'; SELECT nowhere, %s", ["it's", 5]),
+    "a COPY": ("COPY (SELECT %s, nowhere) TO STDOUT", ["it's"]),
+}
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+@pytest.mark.parametrize("kind", [psycopg.Cursor, psycopg.ClientCursor])
+@pytest.mark.parametrize("text, params", PLACES.values(), ids=PLACES)
+def test_an_error_of_a_text_with_parameters_shows_its_place_in_what_psycopg_sends(
+    text: str, params: Any, kind: Any, autocommit: bool, postgres: Postgres
+) -> None:
+    said = []
+    for mode in ("off", "warn"):
+        with carrying(postgres, SET["a mode"], autocommit, mode=mode) as conn:
+            cursor = kind(conn)
+            send = cursor.copy if text.startswith("COPY") else cursor.execute
+            with pytest.raises(psycopg.Error) as caught, contextlib.ExitStack() as stack:
+                sent = send(text, params)
+                stack.enter_context(sent)
+            diag = caught.value.diag
+            said.append((str(caught.value), diag.statement_position, diag.message_primary))
     assert said[0] == said[1]

@@ -155,9 +155,11 @@ def _as_query(conn: Any, guard: Guard, plan: Plan, text: bytes) -> Gen:
     after = list(local_statements(plan.after.steps)) if plan.after else []
     if plan.ask:
         after.append(asking_query(plan.ask))
-    head = head_of(plan).encode(encoding)
+    seat = getattr(conn, ATTRIBUTE, RETIRED)
+    lead = "".join(f"{one};" for one in before)
+    seat.lead = len(lead)
     tail = "".join(f"\n;{one}" for one in after).encode(encoding)
-    conn.pgconn.send_query(head + text + tail)
+    conn.pgconn.send_query(lead.encode(encoding) + text + tail)
     results = yield from communicate(conn.pgconn)
     _raise_ours(conn, results[: len(before)])
     theirs = results[len(before) :]
@@ -166,18 +168,13 @@ def _as_query(conn: Any, guard: Guard, plan: Plan, text: bytes) -> Gen:
             guard.told(plan, _row(conn, theirs[-1]))
         theirs = theirs[: -len(after)]
     theirs = [result for at, result in enumerate(theirs) if _is_shown(result, at, plan)]
-    getattr(conn, ATTRIBUTE, RETIRED).succeeded = len(theirs) - (not _all_fine(theirs[-1:]))
+    seat.succeeded = len(theirs) - (not _all_fine(theirs[-1:]))
     return theirs
 
 
 def _is_shown(result: Result, at: int, plan: Plan) -> bool:
     """Not what was written into the text; but a text that cannot be read has one error only."""
     return at not in plan.hidden or result.status == FATAL_ERROR
-
-
-def head_of(plan: Plan) -> str:
-    """What stands before the text in a simple Query."""
-    return "".join(f"{one};" for one in _first(plan))
 
 
 def _first(plan: Plan) -> list[str]:

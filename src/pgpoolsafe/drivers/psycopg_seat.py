@@ -35,12 +35,13 @@ class Seat:
     prepare_threshold while named prepared statements are kept off. `refused`: an end of a
     transaction was refused, so that a cursor WITH HOLD may be gone. `streamed`: rows were
     streamed, and no executemany() has come since. `succeeded`: how many statements of a text of
-    several have, in the Query that was last sent with settings. `watch`: set where strict mode is
-    to find what hidden code leaves in the session. `refused_options`: the settings that were taken
-    out of its options, because they were refused with them. `dress` gives the connection its
-    guarded class, or its own where there is nothing to do; `dressed` says which it has,
-    `redressed` that it had its own in between. `source` is what its cursors are made from; `maker`
-    the thread that makes one of another kind, `made` what there is of it.
+    several have, in the Query that was last sent with settings; `lead`: how many characters of
+    ours stood before that text. `watch`: set where strict mode is to find what hidden code leaves
+    in the session. `refused_options`: the settings that were taken out of its options, because
+    they were refused with them. `dress` gives the connection its guarded class, or its own where
+    there is nothing to do; `dressed` says which it has, `redressed` that it had its own in
+    between. `source` is what its cursors are made from; `maker` the thread that makes one of
+    another kind, `made` what there is of it.
     """
 
     __slots__ = (
@@ -51,6 +52,7 @@ class Seat:
         "guard",
         "holds_threshold",
         "known",
+        "lead",
         "made",
         "maker",
         "met",
@@ -74,7 +76,7 @@ class Seat:
         self.threshold: int | None = None
         self.holds_threshold = False
         self.refused = self.streamed = False
-        self.succeeded = 0
+        self.succeeded = self.lead = 0
         self.refused_options: dict[str, str] = {}
         self.met = False
         self.passes_begin = False

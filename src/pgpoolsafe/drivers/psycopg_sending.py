@@ -19,7 +19,6 @@ from ..errors import SessionStateError, SessionStateWarning
 from ..guard import Guard, ends_transaction, is_rollback
 from ..plan import Plan
 from ..sql.manners import Manner, manner
-from . import psycopg_carrying as carrying
 from . import psycopg_meeting as meeting
 from . import psycopg_pipeline as pipeline
 from .psycopg_errors import reposition
@@ -34,7 +33,7 @@ from .psycopg_outcome import (
     is_in_block,
     refuse_end,
 )
-from .psycopg_texts import Template, like, text_of, values_in
+from .psycopg_texts import Template, converted, like, text_of, values_in
 
 Gen = Generator[Any, Any, Any]
 Send = Callable[[Any], Gen]
@@ -129,8 +128,7 @@ def _plainly(one: Statement, text: str, in_block: bool, *, draws: bool) -> Gen |
     plan = guard.plan_for_plain(text)
     if plan is None:
         return None
-    gen = one.carry(one.query, plan)
-    return gen if one.params is not None else _showing_own_text(gen, text, plan)
+    return _showing_own_text(one, one.carry(one.query, plan), text, plan)
 
 
 def _fused(one: Statement, _text: str, in_block: bool, *, draws: bool) -> Gen | None:
@@ -192,8 +190,8 @@ def _planned(one: Statement, text: str, plan: Plan) -> Gen:
         if conn._pipeline and (plan.edits or pipeline.concerns_settings(guard, plan)):
             own = text if one.params is None and not one.prefix else None
             gen = pipeline.statement(conn, plan, gen, own)
-    if not (one.prefix or conn._pipeline) and one.params is None:
-        gen = _showing_own_text(gen, text, plan)
+    if not (one.prefix or conn._pipeline):
+        gen = _showing_own_text(one, gen, text, plan)
     if plan.question is not None:
         return carry_out_question(one.cursor, guard, plan, gen)
     if plan.text is None:
@@ -236,15 +234,19 @@ def _with_begin(conn: Any, guard: Guard, plan: Plan) -> Plan:
     return plan._replace(begin=begin.text or text, before=begin.after)
 
 
-def _showing_own_text(gen: Gen, text: str, plan: Plan) -> Gen:
+def _showing_own_text(one: Statement, gen: Gen, text: str, plan: Plan) -> Gen:
     """Errors show their place in the user's text, whatever was sent."""
+    one.seat.lead = 0
     try:
         return (yield from gen)
     except psycopg.Error as error:
-        before = len(carrying.head_of(plan)) if plan.as_query else 0
         # In a pipeline of ours a text that was not edited stands as the user wrote it.
-        if plan.edits or plan.as_query or plan.after:
-            reposition(error, text, plan.edits, before)
+        if plan.edits or one.seat.lead or plan.after:
+            own, edits = text, plan.edits
+            if one.params is not None:
+                merges = not one.can_ask
+                own, edits = converted(one.cursor, text, one.params, edits, merges=merges)
+            reposition(error, own, edits, one.seat.lead)
         raise
 
 

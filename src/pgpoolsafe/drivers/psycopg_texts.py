@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Any
 
 from psycopg import sql
-from psycopg._queries import PostgresQuery
+from psycopg._queries import PostgresClientQuery, PostgresQuery
 from psycopg.adapt import Transformer
+
+from ..effects import Edit
+from ..sql.edits import apply
 
 try:  # Python 3.14 and psycopg 3.3
     from psycopg._compat import Template as Template
@@ -37,6 +41,30 @@ def like(conn: Any, query: Any, text: str) -> Any:
     if isinstance(query, bytes):
         return text.encode(conn.pgconn._encoding, "surrogateescape")
     return text
+
+
+def converted(
+    cursor: Any, text: str, params: Any, edits: Iterable[Edit], *, merges: bool
+) -> tuple[str, tuple[Edit, ...]]:
+    """What psycopg makes of the user's text and its parameters, and the edits in that.
+
+    `merges`: the parameters are written into the text, as COPY has it and client-side cursors.
+    """
+    ordered = sorted(edits, key=lambda edit: (edit.start, edit.end))
+    marks = [Edit(at, at, _MARK) for edit in ordered for at in (edit.start, edit.end)]
+    made = (PostgresClientQuery if merges else cursor._query_cls)(Transformer(cursor))
+    made.convert(apply(text, marks), params)
+    pieces = bytes(made.query).decode(cursor._conn.pgconn._encoding, "replace").split(_MARK)
+    ends = list(accumulate(map(len, pieces)))
+    moved = [
+        Edit(start, end, edit.replacement)
+        for edit, start, end in zip(ordered, ends[::2], ends[1::2], strict=False)
+    ]
+    return "".join(pieces), tuple(moved)
+
+
+_MARK = "\x01"
+"""Stands where an edit begins or ends; a text with this character fails in its first place."""
 
 
 def values_in(conn: Any, query: Any) -> tuple[str, ...]:
