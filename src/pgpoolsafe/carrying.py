@@ -38,15 +38,15 @@ from .sql.setting_values import is_part
 class Carrying:
     """The settings of one client on their way with one text.
 
-    `frame`: settings of the blocks around (`settings()`); `in_force`: the transaction at
-    hand has all of them already; `can_add`: the driver can send statements of ours along;
-    `can_ask`: and read their results at once, `can_follow`: and hide those of what is written
-    into its text; `takes_modes`: they can come before the first query of the transaction, as
-    what it begins with must; `batch`: the parameters of all its
-    executions, where there are several; `is_readable`: it ends where it should, so that
-    more can follow; `only_books`: nothing is changed on the wire, it is only noted what
-    would be carried; `is_judged`: and what could not be carried is told; `began`: what the
-    connection was opened with that the pooler keeps for it.
+    `frame`: settings of the blocks around (`settings()`); `in_force`: the transaction at hand has
+    all of them already; `can_add`: the driver can send statements of ours along; `can_ask`: and
+    read their results at once, `can_follow`: and hide those of what is written into its text;
+    `takes_modes`: they can come before the first query of the transaction, as what it begins with
+    must; `escapes`: in its strings a backslash may be one; `batch`: the parameters of all its
+    executions, where there are several; `is_readable`: it ends where it should, so that more can
+    follow; `only_books`: nothing is changed on the wire, it is only noted what would be carried;
+    `is_judged`: and what could not be carried is told; `began`: what the connection was opened
+    with that the pooler keeps for it.
     """
 
     text: str
@@ -58,6 +58,7 @@ class Carrying:
     can_ask: bool = True
     can_follow: bool = False
     takes_modes: bool = True
+    escapes: bool = False
     batch: Sequence[Any] = ()
     is_readable: bool = True
     only_books: bool = False
@@ -203,7 +204,7 @@ class Carrying:
             return self._takes_all(effect)
         if _is_null(effect, params):  # set_config(name, NULL, …)
             return self._drops(effect, name)
-        value = _value(effect.value, params)
+        value = self._said(effect, params)
         if (value is None or is_part(name, value)) and not self.only_books:
             if not (self.is_single and self.can_ask):
                 return False
@@ -211,6 +212,12 @@ class Carrying:
         self.draft.settings = self.draft.settings.put(name, value or "")
         self._localise(effect)
         return True
+
+    def _said(self, effect: Effect, params: Any) -> str | None:
+        """The value, if the text tells it: not with standard_conforming_strings off."""
+        value = _value(effect.value, params)
+        is_string = self.escapes and not isinstance(effect.value, Bound)
+        return None if is_string and value is not None and "\\" in value else value
 
     def _can_change(self, *, editable: bool) -> bool:
         if self.only_books:

@@ -209,6 +209,7 @@ class Guard:
         can_ask: bool = True,
         can_follow: bool = False,
         takes_modes: bool = True,
+        escapes: bool = False,
         batch: Sequence[Any] = (),
         segment: bool | None = None,
         unsaid: Sequence[str] = (),
@@ -216,15 +217,14 @@ class Guard:
     ) -> Plan:
         """Decide on a text before it is sent.
 
-        `in_block`: it runs inside a transaction block (open, or opened for it);
-        `failed`: that transaction is aborted; `editable`: the driver can send another
-        text; `can_add`: it can send statements of ours along, `can_ask`: and read their
-        results before the next text, `can_follow`: and hide those of what is written into
-        it; `takes_modes`: they can come before the first query
-        of the transaction; `batch`: the parameters of all its executions, of
-        which `params` are one; `segment`: the text shares an implicit transaction
-        with others of its pipeline, and whether that has the settings already; `unsaid`:
-        values that stand in the text, to be shown in no message.
+        `in_block`: it runs inside a transaction block (open, or opened for it); `failed`: that
+        transaction is aborted; `editable`: the driver can send another text; `can_add`: it can
+        send statements of ours along, `can_ask`: and read their results before the next text,
+        `can_follow`: and hide those of what is written into it; `takes_modes`: they can come
+        before the first query of the transaction; `escapes`: a backslash is one in its strings;
+        `batch`: the parameters of all its executions, of which `params` are one; `segment`: the
+        text shares an implicit transaction with others of its pipeline, and whether that has the
+        settings already; `unsaid`: values that stand in the text, to be shown in no message.
         Raises SessionStateError in strict mode (or SessionStateWarning, where the user has
         made warnings errors); then nothing may be sent.
         """
@@ -242,7 +242,7 @@ class Guard:
             if carrying is not None:
                 carrying.can_add, carrying.can_ask = can_add, can_ask
                 carrying.can_follow = can_follow
-                carrying.takes_modes = takes_modes
+                carrying.takes_modes, carrying.escapes = takes_modes, escapes
                 carrying.batch = batch
                 carrying.in_force = in_block or bool(segment)
             trial.run()

@@ -22,7 +22,7 @@ from psycopg.generators import fetch_many, send
 
 from ..guard import Guard
 from ..plan import Plan
-from ..sql.putting import asking_query, local_query, local_statements
+from ..sql.putting import asking_query, encoded, local_query, local_statements
 from .psycopg_seat import ATTRIBUTE, RETIRED
 from .psycopg_texts import Template
 
@@ -156,10 +156,10 @@ def _as_query(conn: Any, guard: Guard, plan: Plan, text: bytes) -> Gen:
     if plan.ask:
         after.append(asking_query(plan.ask))
     seat = getattr(conn, ATTRIBUTE, RETIRED)
-    lead = "".join(f"{one};" for one in before)
-    seat.lead = len(lead)
-    tail = "".join(f"\n;{one}" for one in after).encode(encoding)
-    conn.pgconn.send_query(lead.encode(encoding) + text + tail)
+    lead = b"".join(encoded(one, encoding) + b";" for one in before)
+    seat.lead = len(lead.decode(encoding, "replace"))
+    tail = b"".join(b"\n;" + encoded(one, encoding) for one in after)
+    conn.pgconn.send_query(lead + text + tail)
     results = yield from communicate(conn.pgconn)
     _raise_ours(conn, results[: len(before)])
     theirs = results[len(before) :]
@@ -255,7 +255,7 @@ def _run(
 ) -> Generator[Any, Any, list[list[Result]]]:
     pgconn, seat = conn.pgconn, getattr(conn, ATTRIBUTE, RETIRED)
     encoding = pgconn._encoding
-    ours = [text.encode(encoding) for text in (*first, *last)]
+    ours = [encoded(text, encoding) for text in (*first, *last)]
     streamed, seat.streamed = seat.streamed, False
     pgconn.enter_pipeline_mode()
     try:

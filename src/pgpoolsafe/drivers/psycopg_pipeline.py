@@ -22,7 +22,7 @@ from ..plan import Plan
 from ..session.settings import Carried
 from ..sql.assignments import modes_set_by
 from ..sql.manners import begins_bare, commits_at_once
-from ..sql.putting import local_query, local_statements
+from ..sql.putting import encoded, local_query, local_statements
 from ..sql.quick import first_word
 from .psycopg_errors import reposition
 from .psycopg_notices import PIPELINES_ARE_BLOCKS, expect, expect_none
@@ -342,6 +342,6 @@ def _queue_after(conn: Any, plan: Plan, *, in_block: bool) -> None:
 
 def _queue(conn: Any, text: str, *, warns: str | None = None) -> None:
     pgconn = conn.pgconn
-    sending = partial(pgconn.send_query_params, text.encode(pgconn._encoding), None)
+    sending = partial(pgconn.send_query_params, encoded(text, pgconn._encoding), None)
     conn._pipeline.command_queue.append(sending)
     _watched(conn).append_own(warns)

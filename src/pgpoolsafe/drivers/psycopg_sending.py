@@ -39,6 +39,8 @@ Gen = Generator[Any, Any, Any]
 Send = Callable[[Any], Gen]
 Carry = Callable[[Any, Plan], Gen]
 
+_STANDARD = b"standard_conforming_strings"
+
 _DO = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*do\b", re.IGNORECASE | re.DOTALL)
 
 
@@ -158,6 +160,7 @@ def _plan(one: Statement, text: str, reading: Reading, *, in_block: bool, editab
         can_ask=has_carry and one.can_ask and not in_pipeline,
         can_follow=has_carry and one.can_ask and not in_pipeline,
         takes_modes=in_block or _takes_modes(one, text),
+        escapes="\\" in text and conn.pgconn.parameter_status(_STANDARD) == b"off",
         batch=one.batch or (),
         segment=None if in_block else pipeline.segment(conn),
     )

@@ -7,6 +7,7 @@ LOCAL would draw a warning.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -85,6 +86,38 @@ def literal(value: str) -> str:
     """A string constant that means the same under any standard_conforming_strings."""
     doubled = value.replace("'", "''")
     return "E'" + doubled.replace("\\", "\\\\") + "'" if "\\" in doubled else f"'{doubled}'"
+
+
+def encoded(text: str, encoding: str) -> bytes:
+    """A text of ours as the client sends it, though its encoding may lack a character of a value.
+
+    The server reads the escape in its own (PostgreSQL documentation, 4.1.2.2), and is not to send
+    the value back. `encoding` is Python's name of it.
+    """
+    try:
+        return text.encode(encoding, "surrogateescape")
+    except UnicodeEncodeError:
+        escaped = re.sub(_QUOTED, lambda found: _escaped(found[0], encoding), text)
+        hidden = f"SELECT FROM ({escaped}) AS ours" if _is_query(text) else escaped
+        return hidden.encode(encoding, "surrogateescape")
+
+
+_QUOTED = r"""(?s)"(?:[^"]|"")*"|E?'(?:[^']|'')*'"""
+
+
+def _escaped(quoted: str, encoding: str) -> str:
+    if quoted[0] == '"':
+        return quoted
+    body = quoted[2:-1] if quoted[0] == "E" else quoted[1:-1].replace("\\", "\\\\")
+    return f"E'{''.join(_in(one, encoding) for one in body)}'"
+
+
+def _in(character: str, encoding: str) -> str:
+    try:
+        character.encode(encoding, "surrogateescape")
+    except UnicodeEncodeError:
+        return f"\\U{ord(character):08x}"
+    return character
 
 
 def _set_config(name: str, value: str | None) -> str:
