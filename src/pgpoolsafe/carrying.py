@@ -27,7 +27,7 @@ from .effects import (
 )
 from .session.books import Books
 from .session.keys import is_true, param
-from .session.settings import LOGIN, NOTHING, Carried
+from .session.settings import AUTHORIZATION, LOGIN, NOTHING, Carried
 from .sql.manners import Manner, manner
 from .sql.putting import lasting_statement, quiet_statements
 from .sql.setting_values import is_part
@@ -86,9 +86,12 @@ class Carrying:
 
     @property
     def put_in_force(self) -> Collection[str]:
-        """The settings that each transaction begins with, whoever else keeps them."""
+        """The settings that each transaction begins with, whoever else keeps them.
+
+        Session authorization decides who sets the others, and ends the role.
+        """
         own = self.draft.settings
-        return {*own.given, *own.values, *self.frame.values}
+        return {*own.given, *own.values, *self.frame.values, AUTHORIZATION}
 
     # transactions
 

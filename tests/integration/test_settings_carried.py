@@ -612,3 +612,24 @@ def test_where_nobody_shares_the_wire_is_as_without(
             heard.append(count.passed)
     assert heard[1].sent == heard[0].sent
     assert heard[1].trips == heard[0].trips
+
+
+WHO = "SELECT session_user, current_user, current_setting('log_statement')"
+
+
+@pytest.mark.parametrize("pooler", ["pgbouncer>=1.18", "pgbouncer>=1.26"])
+@pytest.mark.parametrize("texts", [("SET log_statement = 'none'",), ("SET ROLE reporting",)])
+def test_a_session_authorization_is_carried_though_the_pooler_may_keep_it(
+    texts: tuple[str, ...], pooler: str, postgres: Postgres, pgbouncer: PgBouncer
+) -> None:
+    """It decides who sets the others, and ends the role: by itself the pooler would come first."""
+    texts = (*texts, "SET SESSION AUTHORIZATION app", WHO, "RESET SESSION AUTHORIZATION", WHO)
+    with (
+        postgres.connect("postgres", autocommit=True) as alone,
+        pgbouncer.connect("postgres", autocommit=True) as shared,
+        pgpoolsafe.install(shared, pooler=pooler, pool_mode="transaction"),
+    ):
+        for text in texts:
+            expected, found = alone.execute(text), shared.execute(text)
+            if text == WHO:
+                assert found.fetchone() == expected.fetchone()
