@@ -74,6 +74,7 @@ def test_what_could_not_be_prepared_is_prepared_again(
 SET = {
     "nothing set": (),
     "a setting": ("SET work_mem = '9MB'",),
+    "what values are read by": ("SET work_mem = '9MB'", "SET IntervalStyle = 'sql_standard'"),
     "a mode": ("SET work_mem = '9MB'", "SET default_transaction_isolation = 'serializable'"),
 }
 

@@ -8,7 +8,7 @@ round trip. What psycopg shows of them (results, errors, tags) is that of the us
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from psycopg import DatabaseError, InterfaceError, ProgrammingError, pq
@@ -22,6 +22,7 @@ from psycopg.generators import fetch_many, send
 
 from ..guard import Guard
 from ..plan import Plan
+from ..session.settings import Carried
 from ..sql.putting import asking_query, encoded, local_query, local_statements
 from .psycopg_seat import ATTRIBUTE, RETIRED
 from .psycopg_texts import Template
@@ -30,6 +31,7 @@ Gen = Generator[Any, Any, Any]
 Result = Any
 
 FATAL_ERROR = pq.ExecStatus.FATAL_ERROR
+TUPLES_OK = pq.ExecStatus.TUPLES_OK
 SYNC = pq.ExecStatus.PIPELINE_SYNC
 ABORTED = pq.ExecStatus.PIPELINE_ABORTED
 _FINE = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK, pq.ExecStatus.EMPTY_QUERY)
@@ -116,6 +118,11 @@ class _Statement:
                 cursor._send_prepare(self._name, pgq)
             cursor._send_query_prepared(self._name, pgq, binary=self._binary)
 
+    def came(self, results: Sequence[Result]) -> None:
+        """Make what loads its values, which goes by the settings of this moment."""
+        if results[0].status == TUPLES_OK:
+            self._cursor._tx.set_pgresult(results[0])
+
     def answered(self, results: Sequence[Result]) -> None:
         """Its results have come; it was prepared, if that was asked for."""
         key = self._manager.maybe_add_to_cache(self._pgq, self._prepare, self._name)
@@ -197,8 +204,10 @@ def _piped(cursor: Any, plan: Plan, statement: _Statement) -> Gen:
     """The results of the statement itself; an error of ours, or of COMMIT, is raised."""
     conn, before = cursor._conn, plan.before
     modes = before.modes if before is not None else {}
-    is_ours = bool(modes) and plan.begin is None and not _guard_of(conn).has_no_blocks
-    begin = f"BEGIN {' '.join(modes.values())}" if is_ours else plan.begin
+    can_begin = plan.begin is None and not _guard_of(conn).has_no_blocks
+    shows = can_begin and _decides_loading(before)
+    is_ours = can_begin and (bool(modes) or shows)
+    begin = " ".join(("BEGIN", *modes.values())) if is_ours else plan.begin
     first = [begin] if begin is not None else []
     if before is not None and begin is not None:
         # SET TRANSACTION may still follow these, but not a query.
@@ -209,7 +218,7 @@ def _piped(cursor: Any, plan: Plan, statement: _Statement) -> Gen:
     last = list(local_statements(plan.after.steps)) if plan.after else []
     last += [asking_query(plan.ask)] if plan.ask else []
     last += ["COMMIT"] if is_ours else []
-    groups = yield from _run(conn, first, statement, last)
+    groups = yield from _run(conn, first, statement, last, shows=shows)
     if statement.refusal is not None:
         yield from _refused(conn, statement.refusal, is_open=is_ours)
     answers = Answers(first, groups, is_prepared_now=statement.is_prepared_now)
@@ -226,6 +235,17 @@ def _piped(cursor: Any, plan: Plan, statement: _Statement) -> Gen:
         if plan.ask:
             _guard_of(conn).told(plan, _row(conn, answers.after[len(last) - 1 - is_ours][0]))
     return answers.theirs
+
+
+_LOADED_BY = ("timezone", "datestyle", "intervalstyle")
+
+
+def _decides_loading(before: Carried | None) -> bool:
+    """Whether psycopg needs to hear of a setting to make sense of what the server returns.
+
+    The server tells what it is with ReadyForQuery, and by then it must still be in force.
+    """
+    return before is not None and any(name.lower() in _LOADED_BY for name in before.names)
 
 
 class Answers:
@@ -251,8 +271,9 @@ class Answers:
 
 
 def _run(
-    conn: Any, first: Sequence[str], statement: _Statement, last: Sequence[str]
+    conn: Any, first: Sequence[str], statement: _Statement, last: Sequence[str], *, shows: bool
 ) -> Generator[Any, Any, list[list[Result]]]:
+    """The groups of results. `shows`: psycopg is to know the settings when it reads its own."""
     pgconn, seat = conn.pgconn, getattr(conn, ATTRIBUTE, RETIRED)
     encoding = pgconn._encoding
     ours = [encoded(text, encoding) for text in (*first, *last)]
@@ -263,20 +284,29 @@ def _run(
             pgconn.send_prepare(b"", b"")
         for text in ours[: len(first)]:
             pgconn.send_query_params(text, None)
+        if shows:
+            pgconn.pipeline_sync()
         if statement.send():
             for text in ours[len(first) :]:
                 pgconn.send_query_params(text, None)
         pgconn.pipeline_sync()
         yield from send(pgconn)
         groups = yield from _up_to_sync(pgconn)
+        if shows and pgconn.status == pq.ConnStatus.OK:
+            groups += yield from _up_to_sync(pgconn, statement.came)
     finally:
         if pgconn.status == pq.ConnStatus.OK:
             pgconn.exit_pipeline_mode()
     return groups[streamed:]
 
 
-def _up_to_sync(pgconn: Any) -> Generator[Any, Any, list[list[Result]]]:
-    """The groups of results before that of the Sync, or up to the server's last word."""
+def _up_to_sync(
+    pgconn: Any, came: Callable[[list[Result]], None] | None = None
+) -> Generator[Any, Any, list[list[Result]]]:
+    """The groups of results before that of the Sync, or up to the server's last word.
+
+    `came` hears of each before the next is read.
+    """
     groups: list[list[Result]] = []
     while True:
         try:
@@ -289,6 +319,8 @@ def _up_to_sync(pgconn: Any) -> Generator[Any, Any, list[list[Result]]]:
             raise
         if not group or group[0].status == SYNC:
             return groups
+        if came is not None:
+            came(group)
         groups.append(group)
 
 
