@@ -241,9 +241,8 @@ class Guard:
             carrying = trial.carrying = self._carrying(text, reading, draft)
             if carrying is not None:
                 carrying.can_add, carrying.can_ask = can_add, can_ask
-                carrying.can_follow = can_follow
+                carrying.can_follow, carrying.batch = can_follow, batch
                 carrying.takes_modes, carrying.escapes = takes_modes, escapes
-                carrying.batch = batch
                 carrying.in_force = in_block or bool(segment)
             trial.run()
             edits = [*trial.edits, *(carrying.insertions if carrying is not None else ())]
@@ -401,8 +400,8 @@ class Guard:
     ) -> None:
         """A text of several statements failed after those of `reading`, its first ones.
 
-        What they have committed stays, and so do their savepoints in the block that is open.
-        To be said before `failed`; `was_in_block`: the text began inside a block.
+        What they have committed stays, and so do their savepoints in the block that is open. To be
+        said before `failed`; `was_in_block`: the text began inside a block.
         """
         if not in_block:  # what came after the last end is undone
             ends = [at for at, one in enumerate(reading.statements, 1) if _is_end(one)]
@@ -417,11 +416,10 @@ class Guard:
             carrying.in_force, carrying.is_single = was_in_block, False
         try:
             trial.run()
+            draft.surviving = self.books.surviving  # which `failed` adds to
+            self.books = draft
         except Exception:  # noqa: BLE001  # logged, and raised again in strict mode
             self.own_failure()
-            return
-        draft.surviving = self.books.surviving  # which `failed` adds to
-        self.books = draft
 
     def would_outlive(self) -> list[Finding]:
         """What would be found if the open transaction were committed now; changes nothing."""

@@ -382,3 +382,27 @@ def test_a_block_with_the_users_own_records(pgbouncer: PgBouncer) -> None:
         return found
 
     assert asyncio.run(blocks()) == ["9MB", "7MB"]
+
+
+def test_a_backslash_escapes_where_strings_are_not_standard(lane: Lane) -> None:
+    def asked(conn: sa.Connection, text: str) -> Any:
+        return values(conn.exec_driver_sql(text))
+
+    def play(engine: sa.Engine) -> list[Any]:
+        with engine.connect() as conn:
+            return list(answers(conn))
+
+    def answers(conn: sa.Connection) -> Iterator[Any]:
+        for text in (
+            "SET standard_conforming_strings = off",
+            r"SET app.escaped = 'a\\b\x41'",
+            "SET standard_conforming_strings = on",
+            r"SET app.plain = 'a\\b'",
+        ):
+            asked(conn, text)
+            conn.commit()
+            yield asked(conn, "SELECT current_setting('app.escaped', true)")
+            conn.commit()
+        yield asked(conn, "SELECT current_setting('app.plain')")
+
+    assert lane.do(play)[1:] == ["a\\bA", "a\\bA", "a\\bA", "a\\\\b"]

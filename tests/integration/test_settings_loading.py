@@ -75,8 +75,32 @@ def test_values_are_what_they_are_on_a_connection_of_ones_own(
 
 
 def test_it_takes_no_further_round_trip(pgbouncer: PgBouncer) -> None:
-    with Wiretap(pgbouncer) as tap, by_a_block(tap.dsn(), "TimeZone", autocommit=True) as conn:
+    with (
+        Wiretap(pgbouncer, delay=0.02) as tap,  # libpq sends with each Sync, and waits for none
+        by_a_block(tap.dsn(), "TimeZone", autocommit=True) as conn,
+    ):
         conn.execute("SELECT 1")
         with tap.counting() as count:
             conn.execute(QUERIES[0])
     assert count.trips == 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"TimeZone": "Asia/Tokyo"}, {"default_transaction_isolation": "serializable"}],
+)
+@pytest.mark.parametrize("how", [{}, {"prepare": True}])
+def test_nor_does_a_statement_that_fails(settings: Any, how: Any, pgbouncer: PgBouncer) -> None:
+    with (
+        Wiretap(pgbouncer, delay=0.02) as tap,
+        psycopg.connect(tap.dsn(), autocommit=True) as conn,
+        pgpoolsafe.install(conn),
+        pgpoolsafe.settings(conn, **settings),
+    ):
+        conn.execute("SELECT 1")
+        for text in ("SELECT 1/0", "SELECT nope", "SELECT 1 / count(*) FROM pg_class WHERE false"):
+            with tap.counting() as count, pytest.raises(psycopg.Error):
+                conn.execute(text, **how)
+            assert count.trips == 1
+            assert conn.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
+            assert conn.execute("SELECT 1").fetchone() == (1,)

@@ -217,15 +217,13 @@ def _piped(cursor: Any, plan: Plan, statement: _Statement) -> Gen:
         first.append(local_query(before.steps))
     last = list(local_statements(plan.after.steps)) if plan.after else []
     last += [asking_query(plan.ask)] if plan.ask else []
-    last += ["COMMIT"] if is_ours else []
-    groups = yield from _run(conn, first, statement, last, shows=shows)
+    groups = yield from _run(conn, first, statement, last, shows=shows, ends=is_ours)
     if statement.refusal is not None:
-        yield from _refused(conn, statement.refusal, is_open=is_ours)
+        raise statement.refusal
     answers = Answers(first, groups, is_prepared_now=statement.is_prepared_now)
     failed = answers.failed_before
-    if failed is not None or (is_ours and not _all_fine(answers.theirs)):
-        yield from _undo(conn)
     if failed is not None:
+        yield from _undo(conn)
         raise error_from_result(failed, encoding=conn.pgconn._encoding)
     if answers.was_parsed:
         statement.answered(answers.theirs)
@@ -233,7 +231,7 @@ def _piped(cursor: Any, plan: Plan, statement: _Statement) -> Gen:
         for group in answers.after:
             _raise_ours(conn, group)
         if plan.ask:
-            _guard_of(conn).told(plan, _row(conn, answers.after[len(last) - 1 - is_ours][0]))
+            _guard_of(conn).told(plan, _row(conn, answers.after[len(last) - 1][0]))
     return answers.theirs
 
 
@@ -271,9 +269,19 @@ class Answers:
 
 
 def _run(
-    conn: Any, first: Sequence[str], statement: _Statement, last: Sequence[str], *, shows: bool
+    conn: Any,
+    first: Sequence[str],
+    statement: _Statement,
+    last: Sequence[str],
+    *,
+    shows: bool,
+    ends: bool,
 ) -> Generator[Any, Any, list[list[Result]]]:
-    """The groups of results. `shows`: psycopg is to know the settings when it reads its own."""
+    """The groups of results.
+
+    `shows`: psycopg is to know the settings when it reads its own; `ends`: by COMMIT, which
+    comes behind a Sync, so that it ends a transaction that has failed, too.
+    """
     pgconn, seat = conn.pgconn, getattr(conn, ATTRIBUTE, RETIRED)
     encoding = pgconn._encoding
     ours = [encoded(text, encoding) for text in (*first, *last)]
@@ -290,10 +298,15 @@ def _run(
             for text in ours[len(first) :]:
                 pgconn.send_query_params(text, None)
         pgconn.pipeline_sync()
+        if ends:
+            pgconn.send_query_params(b"COMMIT", None)
+            pgconn.pipeline_sync()
         yield from send(pgconn)
         groups = yield from _up_to_sync(pgconn)
-        if shows and pgconn.status == pq.ConnStatus.OK:
-            groups += yield from _up_to_sync(pgconn, statement.came)
+        for part in range(shows + ends):
+            if pgconn.status == pq.ConnStatus.OK:
+                came = statement.came if shows and not part else None
+                groups += yield from _up_to_sync(pgconn, came)
     finally:
         if pgconn.status == pq.ConnStatus.OK:
             pgconn.exit_pipeline_mode()
@@ -327,19 +340,8 @@ def _up_to_sync(
 def _undo(conn: Any) -> Gen:
     """A transaction whose beginning failed is not left behind."""
     if conn.pgconn.transaction_status == pq.TransactionStatus.INERROR:
-        yield from _roll_back(conn)
-
-
-def _refused(conn: Any, error: Exception, *, is_open: bool) -> Gen:
-    """Raise it. `is_open`: what went before has begun a transaction of ours."""
-    if is_open and conn.pgconn.transaction_status == pq.TransactionStatus.INTRANS:
-        yield from _roll_back(conn)
-    raise error
-
-
-def _roll_back(conn: Any) -> Gen:
-    conn.pgconn.send_query(b"ROLLBACK")
-    yield from communicate(conn.pgconn)
+        conn.pgconn.send_query(b"ROLLBACK")
+        yield from communicate(conn.pgconn)
 
 
 # results

@@ -20,6 +20,8 @@ from .meeting import meet
 from .seat import Seat
 from .wire import AS_IT_IS, Ask, Begin, End, Send, Steps, Wire
 
+_STANDARD = "standard_conforming_strings"
+
 
 def statement(
     seat: Seat,
@@ -63,6 +65,7 @@ def statement(
             editable=editable,
             can_add=can_add or in_block,
             can_ask=can_ask and in_block,
+            escapes="\\" in text and wire.greeting().parameters.get(_STANDARD) == "off",
             batch=batch,
             unsaid=unsaid,
         )
