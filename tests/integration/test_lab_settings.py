@@ -117,3 +117,32 @@ def test_nor_does_a_connection_that_asks_for_one(endpoint: Endpoint, lab: Lab) -
             conn.execute("RESET search_path")
             found.append(conn.execute("SHOW search_path").fetchone())
     assert [path.replace(" ", "") for (path,) in found] == ["pg_catalog,public"] * 2
+
+
+SPELLED = [
+    "SELECT set_config('search_path', 'pg_catalog,public', false)",
+    "SELECT set_config('search_path', '', false)",
+    f"SET search_path TO {'long' * 20}, public",
+    "SET search_path TO pg_catalog, public",
+    "RESET search_path",
+]
+
+
+def test_a_path_shows_as_it_was_spelled(lab: Lab, pool: Any) -> None:
+    """The pooler would restore it as SET spells it, and nothing at all for an empty one."""
+    server = lab.postgres(18)
+    with server.connect("app", autocommit=True) as alone, on_psycopg(pool) as conn:
+        conn.autocommit = True
+        pgpoolsafe.install(conn)
+        for text in SPELLED:
+            assert paths(conn, text) == paths(alone, text), text
+            with on_psycopg(pool) as other:
+                assert other.execute("SHOW search_path").fetchone() == ('"$user", public',)
+
+
+def paths(conn: psycopg.Connection[Any], text: str) -> list[Any]:
+    conn.execute(text)
+    found = [conn.execute("SHOW search_path").fetchone() for _ in range(2)]
+    with conn.transaction():
+        found.append(conn.execute("SHOW search_path").fetchone())
+    return found

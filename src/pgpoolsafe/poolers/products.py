@@ -137,8 +137,9 @@ _SIX = TRACKED_BY_MOST | {"intervalstyle"}
 SHOWN_BY_MANY = frozenset({"application_name"})
 """Restored for each client that has one, and left for those that have none: PgBouncer before
 1.22."""
-_SPOILT_BY_ODYSSEY = frozenset({"search_path"})
-"""Restored as one name: a list of two as a schema that is called `"a, b"`."""
+_PATH = frozenset({"search_path"})
+"""Restored as something else: by Odyssey as one name, a list of two as a schema that is called
+`"a, b"`; by PgBouncer as SET spells it, which is not how set_config() may have."""
 
 _SHARED = (PoolMode.TRANSACTION, PoolMode.STATEMENT)
 _LEAKS = _all(Answer.LEAKS)
@@ -202,6 +203,7 @@ ROWS: tuple[Row, ...] = (
         tracked=_SIX | {"session_authorization"},
         if_reported=None,
         prepared=True,
+        shown=_PATH,
         source=f"{_MEASURED} (1.26.1); {_PGBOUNCER}",
     ),
     _pgbouncer(
@@ -221,7 +223,7 @@ ROWS: tuple[Row, ...] = (
         _SHARED,
         tracked=TRACKED_BY_MOST,
         if_reported=frozenset({"default_transaction_read_only", "search_path"}),
-        shown=_SPOILT_BY_ODYSSEY,
+        shown=_PATH,
     ),
     Row("pgagroal", _LEAKS, f"{_MEASURED} (1.6.0)", before=(2,), prepared=False),
     # 2.x keeps a client on its server connection, and resets nothing for the next client.
