@@ -16,8 +16,8 @@ from .playing import Noticed, Player
 from .programs import Program, Step
 
 POOLED, TWIN = "machine", "machine_twin"
-CARRY = {"settings": "carry", "pooler": "pgbouncer>=1.18", "pool_mode": "transaction"}
-"""Options of `install`; the pooler is named, so that detection costs a program nothing."""
+CARRY = {"settings": "carry", "pool_mode": "transaction", "prepared": "off"}
+"""Options of `install`, beside the pooler."""
 
 POOL: dict[str, Any] = {
     "pool_size": 3,
@@ -143,7 +143,9 @@ class Pooled(Side):
     """
 
     def __init__(self, postgres: Postgres, pooler: PgBouncer, guard: dict[str, Any] | None) -> None:
-        super().__init__(pooler, POOLED, postgres, guard)
+        # It is named, so that detection costs a program nothing.
+        name = f"pgbouncer>={pooler.version[0]}.{pooler.version[1]}"
+        super().__init__(pooler, POOLED, postgres, {**guard, "pooler": name} if guard else None)
         self._pooler = pooler
         self._carries = guard is not None and guard["settings"] == "carry"
         self._bystanders: dict[str, Bystanders] = {}
