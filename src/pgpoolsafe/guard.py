@@ -396,24 +396,24 @@ class Guard:
                     logger.warning("%s; its text failed", memo.line)
 
     def stopped(
-        self, text: str, reading: Reading, params: Any, *, was_in_block: bool, in_block: bool
+        self, text: str, done: Reading, params: Any, *, escapes: bool, begun: bool, in_block: bool
     ) -> None:
-        """A text of several statements failed after those of `reading`, its first ones.
+        """A text of several statements failed after those of `done`, its first ones.
 
         What they have committed stays, and so do their savepoints in the block that is open. To be
-        said before `failed`; `was_in_block`: the text began inside a block.
+        said before `failed`; `begun`: the text began inside a block; `escapes`: as for `plan`.
         """
         if not in_block:  # what came after the last end is undone
-            ends = [at for at, one in enumerate(reading.statements, 1) if _is_end(one)]
-            reading = reading._replace(statements=reading.statements[: ends[-1] if ends else 0])
-        if not reading.statements:
+            ends = [at for at, one in enumerate(done.statements, 1) if _is_end(one)]
+            done = done._replace(statements=done.statements[: ends[-1] if ends else 0])
+        if not done.statements:
             return
         draft = self.books.copy()
-        draft.in_block = was_in_block
-        trial = Trial(text, reading, params, draft, self.policy, self.judged_as)
-        carrying = trial.carrying = self._carrying(text, reading, draft)
+        draft.in_block = begun
+        trial = Trial(text, done, params, draft, self.policy, self.judged_as)
+        carrying = trial.carrying = self._carrying(text, done, draft)
         if carrying is not None:
-            carrying.in_force, carrying.is_single = was_in_block, False
+            carrying.in_force, carrying.is_single, carrying.escapes = begun, False, escapes
         try:
             trial.run()
             draft.surviving = self.books.surviving  # which `failed` adds to

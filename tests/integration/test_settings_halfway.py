@@ -50,3 +50,22 @@ def test_what_a_text_has_committed_before_it_fails_stays(
         pgpoolsafe.install(shared),
     ):
         assert noticed(shared, text) == noticed(alone, text)
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_a_value_that_only_the_server_has_read_is_not_carried_as_it_is_written(
+    autocommit: bool, pgbouncer: PgBouncer
+) -> None:
+    with pgbouncer.connect(autocommit=autocommit) as conn, pgpoolsafe.install(conn):
+        conn.execute("SET standard_conforming_strings = off")
+        conn.commit()
+        with (
+            pytest.warns(pgpoolsafe.SessionStateWarning, match="SET app.tenant outlives"),
+            pytest.raises(psycopg.errors.DivisionByZero),
+        ):
+            conn.execute(r"SET app.tenant = 'a\\b'; COMMIT; SET work_mem = '5MB'; SELECT 1/0")
+        conn.rollback()
+        for _ in range(4):  # on each of the server connections
+            shown = conn.execute("SELECT current_setting('app.tenant', true)").fetchone()
+            assert shown in [(r"a\b",), ("",), (None,)]
+            conn.rollback()

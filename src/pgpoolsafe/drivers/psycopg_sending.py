@@ -160,11 +160,16 @@ def _plan(one: Statement, text: str, reading: Reading, *, in_block: bool, editab
         can_ask=has_carry and one.can_ask and not in_pipeline,
         can_follow=has_carry and one.can_ask and not in_pipeline,
         takes_modes=in_block or _takes_modes(one, text),
-        escapes="\\" in text and conn.pgconn.parameter_status(_STANDARD) == b"off",
+        escapes=_escapes(conn, text),
         batch=one.batch or (),
         segment=None if in_block else pipeline.segment(conn),
     )
     return plan
+
+
+def _escapes(conn: Any, text: str) -> bool:
+    """Whether a backslash in its strings is one."""
+    return "\\" in text and conn.pgconn.parameter_status(_STANDARD) == b"off"
 
 
 def _takes_modes(one: Statement, text: str) -> bool:
@@ -211,13 +216,13 @@ def _is_program(reading: Reading) -> bool:
 def _stopping(one: Statement, text: str, plan: Plan, gen: Gen, in_block: bool) -> Gen:
     """Such a text may fail after a COMMIT of its own, or a savepoint."""
     conn, seat, reading = one.cursor._conn, one.seat, plan.reading
-    seat.succeeded = 0
+    seat.succeeded, escapes = 0, _escapes(conn, text)
     try:
         return (yield from gen)
     except psycopg.Error:
         done = reading._replace(statements=reading.statements[: seat.succeeded])
         now = is_in_block(conn)
-        seat.guard.stopped(text, done, one.params, was_in_block=in_block, in_block=now)
+        seat.guard.stopped(text, done, one.params, escapes=escapes, begun=in_block, in_block=now)
         raise
 
 
