@@ -16,7 +16,7 @@ help:
 	@echo "make projects     let the pytest plugin find what open-source projects do to sessions"
 	@echo "make peers        psycopg's and SQLAlchemy's own tests, without the guard and with it"
 	@echo "make lab          build the lab of poolers (root, Debian) and test all of them"
-	@echo "make lab-ci       the same, but only test what detection says of them"
+	@echo "make lab-ci       the same, but only test detection and settings"
 	@echo "make lab-test     test them again"
 	@echo "make django-suite run Django's own test suite on our backend, directly and through PgBouncer"
 	@echo "make oracle       let PostgreSQL judge the reader by its own regression suite (Debian)"
@@ -86,9 +86,10 @@ lab:
 	@PGPOOLSAFE_LAB=$(LAB) scripts/lab.sh
 	@$(MAKE) --no-print-directory lab-test
 
-# What CI has time for: what is said of each of them.
+# What CI has time for: what is said of each of them, and settings behind those that keep more.
 lab-ci:
-	@$(MAKE) --no-print-directory lab LAB_TESTS=tests/integration/test_lab_detection.py
+	@$(MAKE) --no-print-directory lab \
+	    LAB_TESTS="$(addprefix tests/integration/test_lab_,detection.py settings.py)"
 
 lab-test:
 	@scripts/setup.sh test
