@@ -230,3 +230,19 @@ def test_an_error_of_a_text_with_parameters_shows_its_place_in_what_psycopg_send
             diag = caught.value.diag
             said.append((str(caught.value), diag.statement_position, diag.message_primary))
     assert said[0] == said[1]
+
+
+def test_a_pipeline_knows_the_transaction_that_began_with_a_statement(
+    fused: psycopg.Connection[Any],
+) -> None:
+    fused.execute("SELECT 1")
+    with fused.pipeline():
+        fused.execute("SET work_mem TO '9MB'")
+        fused.execute("SAVEPOINT here")
+        fused.execute("SET work_mem TO '7MB'")
+        fused.execute("ROLLBACK TO here")
+        assert fused.execute("SHOW work_mem").fetchone() == ("9MB",)
+    fused.commit()
+    for _ in range(3):
+        assert fused.execute("SHOW work_mem").fetchone() == ("9MB",)
+        fused.commit()

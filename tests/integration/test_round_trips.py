@@ -239,3 +239,56 @@ def test_the_guard_takes_no_round_trip_of_its_own(
     assert guarded.trips == OPERATIONS[work]
     if sets and work not in SEES_NOTHING:
         assert guarded.value == "7"
+
+
+async def failing(conn: Any) -> Any:
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        await settled(conn.execute("SELECT 1 / %s::int", [0]))
+    return "7"
+
+
+FUSED: dict[Work, int] = {
+    autocommit: 2,
+    with_parameters: 2,
+    binary: 2,
+    client_binding: 2,
+    failing: 2,
+    several_statements: 3,
+    copy_out: 3,
+}
+"""The statement of a transaction that psycopg begins by itself, and its round trips where BEGIN
+goes along if it can; three where it does not."""
+
+
+def implicitly(work: Work) -> Work:
+    async def begun(conn: Any) -> Any:
+        await settled(conn.set_autocommit(False))
+        value = await work(conn)
+        await settled(conn.commit())
+        await settled(conn.set_autocommit(True))
+        return value
+
+    return begun
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("work", FUSED, ids=lambda work: work.__name__)
+@pytest.mark.parametrize("door", ["direct", "transaction pool", "session pool"])
+@pytest.mark.parametrize("way", ["nothing to carry", "carrying"])
+@pytest.mark.parametrize("fuse_begin", [True, False])
+def test_a_begin_that_goes_along_saves_one(
+    fuse_begin: bool,
+    way: str,
+    door: str,
+    work: Work,
+    is_async: bool,
+    taps: dict[str, Wiretap],
+    runner: Runner,
+) -> None:
+    sets, options = WAYS[way]
+    guarded = Measured(taps[door], implicitly(work))
+    taken = guarded.take(is_async=is_async, sets=sets, fuse_begin=fuse_begin, **options)
+    runner.run(taken, is_async=is_async)
+    assert guarded.trips == (FUSED[work] if fuse_begin else 3)
+    if sets:
+        assert guarded.value == "7"
