@@ -128,7 +128,7 @@ class Guard:
         return self.policy.fuse_begin or self.has_settings
 
     @property
-    def has_no_blocks(self) -> bool:
+    def refuses_begin(self) -> bool:
         """Whether the pooler ends a connection that opens a transaction block: statement mode."""
         return self.judged_as.mode is PoolMode.STATEMENT
 
@@ -258,7 +258,7 @@ class Guard:
     def _with_settings(self, plan: Plan, carrying: Carrying) -> Plan:
         before = carrying.before
         # What a transaction begins with can come without BEGIN in a simple Query only.
-        goes_as_query = self.has_no_blocks and bool(before and before.modes)
+        goes_as_query = self.refuses_begin and bool(before and before.modes)
         return plan._replace(
             before=before,
             after=carrying.after,
@@ -276,7 +276,7 @@ class Guard:
         if self.is_wary_of(text) or way not in (Manner.PIPED, Manner.QUERY):
             return None
         settings = self.in_force
-        if not settings or (settings.modes and self.has_no_blocks):
+        if not settings or (settings.modes and self.refuses_begin):
             return None
         return Plan(None, PLAIN, self.books, before=settings, as_query=way is Manner.QUERY)
 

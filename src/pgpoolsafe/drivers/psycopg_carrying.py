@@ -204,7 +204,7 @@ def _piped(cursor: Any, plan: Plan, statement: _Statement) -> Gen:
     """The results of the statement itself; an error of ours, or of COMMIT, is raised."""
     conn, before = cursor._conn, plan.before
     modes = before.modes if before is not None else {}
-    can_begin = plan.begin is None and not _guard_of(conn).has_no_blocks
+    can_begin = plan.begin is None and not _guard_of(conn).refuses_begin
     shows = can_begin and _decides_loading(before)
     is_ours = can_begin and (bool(modes) or shows)
     begin = " ".join(("BEGIN", *modes.values())) if is_ours else plan.begin

@@ -10,7 +10,6 @@ from psycopg._cursor_base import BaseCursor
 
 from ..effects import PLAIN, Reading
 from ..guard import Guard
-from ..poolers.answers import PoolMode
 from ..poolers.detect import is_console
 from ..rules.policy import Mode, Policy
 from ..rules.reporting import Reporter
@@ -134,7 +133,7 @@ class Seat:
     @property
     def _passes_begin(self) -> bool:
         guard = self.guard
-        looks = guard.judged_as.mode is PoolMode.STATEMENT or guard.has_settings
+        looks = guard.refuses_begin or guard.has_settings
         return bool(guard.attends and self.met and self.watch is None and not looks)
 
     def _dress(self) -> None:

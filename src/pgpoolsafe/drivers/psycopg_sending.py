@@ -104,8 +104,8 @@ def _decided(one: Statement) -> Gen:
     in_block = will_be_in_block(conn, guard)
     fuses = one.carry is not None and _fuses(conn, guard, text)
     if reading in (PLAIN, DRAWS) and not guard.is_wary_of(text):
-        way = _fused if fuses else _plainly
-        gen = way(one, text, in_block, draws=reading is DRAWS)
+        draws = reading is DRAWS
+        gen = _fused(one, draws) if fuses else _plainly(one, text, in_block, draws=draws)
         if gen is not None:
             return gen
     in_flight = sys.exc_info()[1]
@@ -133,13 +133,13 @@ def _plainly(one: Statement, text: str, in_block: bool, *, draws: bool) -> Gen |
     return _showing_own_text(one, one.carry(one.query, plan), text, plan)
 
 
-def _fused(one: Statement, _text: str, in_block: bool, *, draws: bool) -> Gen | None:
+def _fused(one: Statement, draws: bool) -> Gen | None:
     """The same along with a BEGIN that needs no plan either."""
     conn, guard = one.cursor._conn, one.seat.guard
     if one.carry is None or not one.seat.passes_begin:
         return None
     if draws:
-        guard.drew(in_block=in_block)
+        guard.drew(in_block=True)
     begin = conn._get_tx_start_command().decode()
     guard.books.in_block = True
     return one.carry(one.query, Plan(None, PLAIN, guard.books, begin=begin))
@@ -177,7 +177,7 @@ def _takes_modes(one: Statement, text: str) -> bool:
     conn = one.cursor._conn
     if conn._pipeline:
         return pipeline.takes_modes(conn)
-    if not one.seat.guard.has_no_blocks:
+    if not one.seat.guard.refuses_begin:
         return True
     return not one.params and (not one.cursor.format or manner(text) is Manner.QUERY)
 

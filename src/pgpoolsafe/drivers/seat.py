@@ -91,7 +91,7 @@ class Seat:
     @property
     def judges_begin(self) -> bool:
         """Whether a BEGIN is worth a word: in statement mode a transaction cannot be had."""
-        return self.guard.has_no_blocks
+        return self.guard.refuses_begin
 
     @property
     def begins_plainly(self) -> bool:

@@ -139,7 +139,7 @@ SHOWN_BY_MANY = frozenset({"application_name"})
 1.22."""
 _PATH = frozenset({"search_path"})
 """Restored as something else: by Odyssey as one name, a list of two as a schema that is called
-`"a, b"`; by PgBouncer as SET spells it, which is not how set_config() may have."""
+`"a, b"`; by PgBouncer by a SET, which fails on an empty list and spells others in its own way."""
 
 _SHARED = (PoolMode.TRANSACTION, PoolMode.STATEMENT)
 _LEAKS = _all(Answer.LEAKS)
